@@ -22,6 +22,7 @@ from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
+from cnnlib.design.layer_words import layer_in_words
 from cnnlib.design.layers import (
     AnyLayer,
     Conv2d,
@@ -92,14 +93,12 @@ class Peak:
 
     @property
     def moment(self) -> str:
-        """Description of the moment: ``backward pass of features.conv2``."""
-        moments = {
-            "forward": f"forward pass of {self.layer}",
-            "loss": "computation of the loss",
-            "backward": f"backward pass of {self.layer}",
-            "update": "update of the weights",
-        }
-        return moments[self.phase]
+        """Description of the moment: ``backward pass of the second convolution``."""
+        if self.phase == "loss":
+            return "computation of the loss"
+        if self.phase == "update":
+            return "update of the weights"
+        return f"{self.phase} pass of {layer_in_words(self.layer)}"
 
     def labelled(self) -> list[tuple[str, int]]:
         """Return label and bytes of each part that is there, in the order of `PARTS`."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from cnnlib.design.assemble import lay_out
 from cnnlib.design.checks import shown
+from cnnlib.design.field_labels import FIELD_LABELS
 from cnnlib.design.layer_builder import LayerFitError
 from cnnlib.design.layers import AnyLayer, Leaf
 from cnnlib.design.spec import CNNSpec, Stem
@@ -211,25 +212,6 @@ def _smaller_groups(spec: CNNSpec) -> Iterable[int]:
     return (groups for groups in range(spec.norm_groups - 1, 0, -1) if shared % groups == 0)
 
 
-# The labels that a form shows, in lower case; a test of the Build page compares them.
-FIELD_LABELS = {
-    "pool_every": "pool every",
-    "pool_kernel_size": "pooling window",
-    "pool_stride": "pooling stride",
-    "pool_dilation": "pooling dilation",
-    "pool_padding": "pooling padding",
-    "norm": "normalisation",
-    "norm_groups": "groups of the group norm",
-    "hidden_dims": "hidden layers",
-    "channels": "channels of each convolution",
-    "kernel_size": "kernel size",
-    "stride": "stride",
-    "dilation": "dilation",
-    "block_stride": "stride of blocks",
-    "shortcut": "shortcut where the shape changes",
-}
-
-
 def _build_repair(spec: CNNSpec, repaired: CNNSpec) -> Repair:
     """Return the fields in which two specs differ, and a description of the change."""
     before, after = spec.to_dict(), repaired.to_dict()
@@ -250,7 +232,7 @@ def _describe_change(name: str, before: Any, after: Any) -> str:
         return (
             f"global average instead of {'flatten' if before == 'flatten' else 'no linear layer'}"
         )
-    return f"{FIELD_LABELS[name]} {_format_value(after)} instead of {_format_value(before)}"
+    return f"{FIELD_LABELS[name].lower()} {_format_value(after)} instead of {_format_value(before)}"
 
 
 def _format_value(value: Any) -> str:

@@ -174,6 +174,6 @@ def test_nothing_is_wider_than_the_window(url, browser, width, scheme):
     ) as context:
         page = context.new_page()
         open_build(page, url)
-        for tab in ("Layers", "Counts of other tools", "Export and share", "Saved designs"):
+        for tab in ("Layers", "Other tools", "Export", "Saved"):
             page.get_by_role("tab", name=tab).last.click()
             assert page.evaluate("document.body.scrollWidth <= innerWidth")

@@ -126,7 +126,7 @@ def test_each_person_has_their_own_saved_designs(store, browser):
     SavedDesigns(store.folders).save("the teacher's", CNNSpec())
     for number, opens in ((ADA, True), (BOB, False)):
         app = browser(number, BUILD)
-        app.session_state["build_panel"] = "Saved designs"
+        app.session_state["build_panel"] = "Saved"
         app.run()
         assert any("ada's" in each.value for each in app.markdown) is opens
         assert not any("the teacher's" in each.value for each in app.markdown)

@@ -150,12 +150,11 @@ def compute_cost(plan: Plan) -> Cost:
 
 def numbers(plan: Plan, cost: Cost) -> None:
     """Show the cost of the design, against the pinned one if there is one."""
-    pinned = None
-    if design := current_state().pinned:
-        st.caption(f"Differences are relative to the pinned design: {describe_design(design)}.")
-        pinned = compute_cost(plan_spec(design))
-    cost_numbers(cost, pinned, plan.spec)
+    design = current_state().pinned
+    cost_numbers(cost, compute_cost(plan_spec(design)) if design else None, plan.spec)
     st.html(memory_html(cost.training_peak))
+    if design:  # below the numbers, so that they keep their place
+        st.caption(f"Differences are relative to the pinned design: {describe_design(design)}.")
 
 
 def training_settings() -> None:
@@ -196,9 +195,9 @@ def panels(plan: Plan, cost: Cost) -> None:
     """Show the tabs of layers, other tools, files and saved designs; only the open one is built."""
     contents: dict[str, Callable[[], None]] = {
         "Layers": lambda: layer_table(cost, key="build_layers"),
-        "Counts of other tools": lambda: tool_table(plan, cost.macs),
-        "Export and share": lambda: file_panel(current_state(), plan),
-        "Saved designs": saved_designs_panel,
+        "Other tools": lambda: tool_table(plan, cost.macs),
+        "Export": lambda: file_panel(current_state(), plan),
+        "Saved": saved_designs_panel,
     }
     tabs = st.tabs(list(contents), key="build_panel", on_change=count_callback)
     for tab, content in zip(tabs, contents.values(), strict=True):

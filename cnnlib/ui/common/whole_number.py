@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, overload
 
 import streamlit as st
 
 
+@overload
+def whole_number_input(
+    label: str, low: int, high: int | None, value: int, **options: Any
+) -> int: ...
+@overload
+def whole_number_input(
+    label: str, low: int, high: int | None = None, value: int | None = None, **options: Any
+) -> int | None: ...
 def whole_number_input(
     label: str, low: int, high: int | None = None, value: int | None = None, **options: Any
 ) -> int | None:
@@ -16,7 +24,7 @@ def whole_number_input(
     and 1.5e3 as 1. That for floats reads all of them, and refuses what is out of range.
 
     Args:
-        options: Of `st.number_input`. With a key, the value may stand in the session instead.
+        options: Of `st.number_input`.
     """
     options["step"] = float(options.get("step", 1))
     options |= {"min_value": float(low), "max_value": None if high is None else float(high)}

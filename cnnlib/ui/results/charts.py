@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -16,6 +17,7 @@ from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.shared import folders, prepared, run_store
 from cnnlib.ui.results.duel_form import Side
 from cnnlib.ui.results.duel_view import difference_view
+from cnnlib.ui.results.setting_labels import setting_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -114,10 +116,16 @@ def _settings(rows: Sequence[Row]) -> None:
         )
         return
     st.dataframe(
-        pd.DataFrame(list(table.values()), index=list(table), columns=labels(rows)),
+        pd.DataFrame(
+            list(table.values()), index=list(map(setting_label, table)), columns=labels(rows)
+        ),
         key="results_differences",
     )
-    st.plotly_chart(settings_figure(settings(rows)), key="results_settings")
+    lines = [
+        replace(line, values={setting_label(name): value for name, value in line.values.items()})
+        for line in settings(rows)
+    ]
+    st.plotly_chart(settings_figure(lines), key="results_settings")
     if len(rows) == 2 and rows[0].request.spec != rows[1].request.spec:
         a, b = (Side(name, row.request.spec) for row, name in zip(rows, labels(rows), strict=True))
         difference_view(a, b)

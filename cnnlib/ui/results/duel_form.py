@@ -32,6 +32,7 @@ from cnnlib.ui.common.pickers.dataset_picker import show_dataset_warnings
 from cnnlib.ui.common.recipe_form import recipe_by_name, recipe_menu
 from cnnlib.ui.common.shared import available_datasets, default_dataset, folders, run_store
 from cnnlib.ui.common.urls import kept_design
+from cnnlib.ui.common.whole_number import whole_number_input
 from cnnlib.ui.results.sections import open_section
 from cnnlib.units import format_time, plural, short_count
 
@@ -182,7 +183,11 @@ def _default_labels(designs: Mapping[str, Side], info: DatasetInfo) -> tuple[str
     The design of this session or the best results come first, then the preset for the dataset and
     a larger one.
     """
-    results = [label for label, side in designs.items() if side.trained]
+    best: dict[CNNSpec, str] = {}  # of each design its best result
+    for label, side in designs.items():
+        if side.trained:
+            best.setdefault(side.spec, label)
+    results = list(best.values())
     own = [label for label in designs if label == _YOURS]
     small, large = ("lenet5", "cnn3") if info.in_size[0] == 1 else ("three_layer", "cifar_fast")
     usual = [label for name in (small, large) for label in designs if designs[label].preset == name]
@@ -193,11 +198,11 @@ def _default_labels(designs: Mapping[str, Side], info: DatasetInfo) -> tuple[str
 
 def length_fields(page: str) -> tuple[int | None, int | None]:
     """Show the fields of the epochs and of the training pictures; None where one is empty."""
-    epochs = st.number_input(
-        "Epochs", 1, 1000, None, placeholder="from the recipe", key=f"{page}_epochs"
+    epochs = whole_number_input(
+        "Epochs", 1, 1000, placeholder="from the recipe", key=f"{page}_epochs"
     )
-    limit = st.number_input(
-        "Training pictures", 1, value=None, step=1000, placeholder="all", key=f"{page}_limit"
+    limit = whole_number_input(
+        "Training pictures", 1, step=1000, placeholder="all", key=f"{page}_limit"
     )
     return epochs, limit
 
@@ -225,7 +230,7 @@ def duel_form() -> tuple[Side, Side] | None:
         return None
     with st.expander("More settings of the duel", icon=":material/tune:"), st.grid(3):
         epochs, limit = length_fields("compare")
-        most_pairs = st.number_input(
+        most_pairs = whole_number_input(
             "Maximum number of pairs",
             *(FIRST_LOOK, MOST_PAIRS, DEFAULT_MOST_PAIRS),
             key="compare_pairs",

@@ -20,6 +20,7 @@ from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import TRAIN
 from cnnlib.ui.results.duel_form import duel_form
 from cnnlib.ui.results.sections import open_section
+from cnnlib.ui.results.setting_labels import setting_label
 from cnnlib.ui.results.study_view import (
     past_studies,
     resume_study_button,
@@ -93,7 +94,7 @@ def difference_view(a: Side, b: Side) -> None:
         st.caption("The two designs have the same settings.")
         return
     settings = ", ".join(
-        f"{name}: {old} → {new}" for name, (old, new) in difference.settings.items()
+        f"{setting_label(name)}: {old} → {new}" for name, (old, new) in difference.settings.items()
     )
     st.caption(escape_markdown(f"Settings that differ: {settings}."))
     _layer_table(a, b, difference.layers)

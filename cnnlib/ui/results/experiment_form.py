@@ -19,6 +19,7 @@ from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.messages import errors_shown, show_error
 from cnnlib.ui.common.recipe_form import recipe_by_name, recipe_menu
 from cnnlib.ui.common.shared import folders, run_store
+from cnnlib.ui.common.whole_number import whole_number_input
 from cnnlib.ui.results.duel_form import choose_info, known_designs, length_fields
 from cnnlib.ui.results.setting_menu import CHOICES
 from cnnlib.units import format_time, plural
@@ -175,13 +176,13 @@ def _options(kind: str) -> dict[str, Any]:
         if kind == GRID:
             return {
                 "name": name,
-                "seeds": st.number_input(
+                "seeds": whole_number_input(
                     *("Seeds", 1, 20, 1), key="experiments_seeds", width=140, help=_SEEDS_HELP
                 ),
             }
         return {
             "name": name,
-            "trials": st.number_input(
+            "trials": whole_number_input(
                 *("Trials", 1, 500, 20), key="experiments_trials", width=140, help=_TRIALS_HELP
             ),
             "prune": st.toggle(

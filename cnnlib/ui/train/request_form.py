@@ -35,6 +35,7 @@ from cnnlib.ui.common.shared import (
     run_store,
 )
 from cnnlib.ui.common.urls import in_address, set_in_address
+from cnnlib.ui.common.whole_number import whole_number_input
 from cnnlib.units import format_size, format_time
 
 if TYPE_CHECKING:
@@ -91,11 +92,9 @@ def _training_form(info: DatasetInfo, chosen: ChosenDesign, fitted: FittedDesign
         show_error(error)
         st.stop()
     with start.container(horizontal=True, vertical_alignment="bottom"):
-        seeds = st.number_input(
+        seeds = whole_number_input(
             "Seeds",
-            1,
-            MOST_SEEDS,
-            1,
+            *(1, MOST_SEEDS, 1),
             key="train_seeds",
             width=120,
             help="Number of runs of this design. Each run starts from other random weights and has "
@@ -166,10 +165,9 @@ def _request_fields(
     if own_split := own_split_sentence(info):
         expander.caption(escape_markdown(own_split))
     with expander, st.grid(3):
-        limit = st.number_input(
+        limit = whole_number_input(
             "Training pictures",
             1,
-            value=None,
             step=1000,
             placeholder="all",
             key="train_limit",
@@ -187,11 +185,9 @@ def _request_fields(
                 placeholder="none",
                 help="Name of the run. Empty: the name of its design.",
             ),
-            seed=st.number_input(
+            seed=whole_number_input(
                 "First seed",
-                0,
-                2**31 - 1,
-                0,
+                *(0, 2**31 - 1, 0),
                 key="train_seed",
                 help="Start of the random numbers of the first run: its first weights and the "
                 "order of its pictures. The same seed gives the same run on the same machine.",
@@ -204,11 +200,9 @@ def _request_fields(
                 help="Share of the training pictures that are not trained on. The accuracy on them "
                 "is measured after each epoch; choose settings by it. 0: no validation split.",
             ),
-            split_seed=st.number_input(
+            split_seed=whole_number_input(
                 "Seed of the validation split",
-                0,
-                2**31 - 1,
-                0,
+                *(0, 2**31 - 1, 0),
                 key="train_split_seed",
                 help="Chooses the pictures of the validation split. Runs with the same seed have "
                 "the same split.",

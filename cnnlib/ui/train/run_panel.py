@@ -22,6 +22,7 @@ from cnnlib.ui.common.messages import errors_shown, show_warning
 from cnnlib.ui.common.permissions import attempt, own_button, own_runs, owner_note
 from cnnlib.ui.common.shared import run_store, worker_pool
 from cnnlib.ui.common.urls import DRAW, INSPECT, RESULTS, TRAIN
+from cnnlib.ui.common.whole_number import whole_number_input
 from cnnlib.ui.train.live_view import live_section
 from cnnlib.units import percent
 
@@ -202,7 +203,7 @@ def fork_popover(run: Run) -> None:
             key=f"train_fork_step_{run.id}",
         )
         done = epochs_until(store, run.id, step)
-        more_epochs = st.number_input(
+        more_epochs = whole_number_input(
             "More epochs",
             1,
             10_000,

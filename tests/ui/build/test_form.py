@@ -8,7 +8,7 @@ import pytest
 from classics import CLASSICS
 from random_specs import random_specs
 
-from cnnlib.design.plan import FIELD_LABELS as REPAIR_LABELS
+from cnnlib.design.field_labels import FIELD_LABELS as DESIGN_LABELS
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import preset, presets
 from cnnlib.design.spec import CNNSpec, Stem
@@ -372,9 +372,16 @@ def test_every_field_of_a_spec_has_a_label():
     assert (given | stem) <= FIELD_LABELS.keys()
 
 
-def test_repairs_use_the_labels_of_the_form():
-    shown = {control.label.lower() for control in CONTROLS.values()}
-    assert set(REPAIR_LABELS.values()) <= shown
+def test_fields_have_the_labels_of_the_form_everywhere():
+    assert DESIGN_LABELS.keys() == CNNSpec().to_dict().keys()
+    shown = {control.label for control in CONTROLS.values()}
+    without_control = {
+        "in_size",
+        "activation_params",
+        "pooling",
+    }  # several controls, or a shared one
+    labels = {label for name, label in DESIGN_LABELS.items() if name not in without_control}
+    assert labels <= shown
 
 
 @pytest.mark.parametrize(("every", "control"), [(1, "pool_every"), ((1, 1, 1, 1, 1, 2), "groups")])

@@ -281,14 +281,14 @@ def test_a_damaged_link_removes_the_error_and_the_text_of_the_design_before():
 
 
 def test_an_uploaded_design_removes_the_error_and_the_text_of_the_design_before():
-    page = open_tab(with_a_bad_list(), "build_panel", "Export and share")
+    page = open_tab(with_a_bad_list(), "build_panel", "Export")
     page.file_uploader(key="build_upload").upload("d.json", design_json(CIFAR_RESNET).encode())
     assert has_no_error(run(page))
 
 
 def test_a_saved_design_removes_the_error_and_the_text_of_the_design_before():
     SavedDesigns(Folders.from_environment()).save("cnn3", preset("cnn3").spec)
-    page = open_tab(with_a_bad_list(), "build_panel", "Saved designs")
+    page = open_tab(with_a_bad_list(), "build_panel", "Saved")
     assert has_no_error(press(page, "open_0"))
 
 
@@ -461,7 +461,7 @@ def test_a_dataset_that_does_not_fit_the_design_is_not_believed():
 
 
 def test_what_other_tools_would_print_is_listed_with_versions():
-    page = open_tab(opened(), "build_panel", "Counts of other tools")
+    page = open_tab(opened(), "build_panel", "Other tools")
     text = " ".join(markdown.value for markdown in page.markdown)
     # torch's own counter: twice 316,680 MACs.
     assert "**torch.utils.flop_counter** 2.15.0 | **633,360** Total FLOPs" in text
@@ -469,7 +469,7 @@ def test_what_other_tools_would_print_is_listed_with_versions():
 
 
 def test_a_design_is_handed_out_in_four_forms_and_as_a_link():
-    page = open_tab(opened(), "build_panel", "Export and share")
+    page = open_tab(opened(), "build_panel", "Export")
     labels = [button.label for button in page.get("download_button")]
     assert labels == ["JSON", "PyTorch", "Markdown", "Diagram"]
     assert "?design=1~ch.6-16~fc.120-84&dataset=digits" in page.code[0].value
@@ -482,7 +482,7 @@ def test_a_design_comes_back_from_its_json():
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[" * 99_999, b"[1]", b'{"chanels": [1]}'])
 def test_a_file_that_is_no_design_is_refused_with_a_sentence(content):
-    page = open_tab(opened(), "build_panel", "Export and share")
+    page = open_tab(opened(), "build_panel", "Export")
     page.file_uploader(key="build_upload").upload("design.json", content)
     run(page)
     assert len(page.error) == 1 and page.error[0].value.endswith(".")
@@ -490,13 +490,13 @@ def test_a_file_that_is_no_design_is_refused_with_a_sentence(content):
 
 
 def test_an_uploaded_design_is_opened():
-    page = open_tab(opened(), "build_panel", "Export and share")
+    page = open_tab(opened(), "build_panel", "Export")
     page.file_uploader(key="build_upload").upload("d.json", design_json(CIFAR_RESNET).encode())
     assert spec(run(page)) == CIFAR_RESNET
 
 
 def test_a_design_is_saved_opened_and_removed():
-    page = open_tab(change(opened(), "width", 12), "build_panel", "Saved designs")
+    page = open_tab(change(opened(), "width", 12), "build_panel", "Saved")
     page.text_input(key="build_saved_name").set_value("Wide *LeNet*")
     page = press(page, "save")
     saved = SavedDesigns(Folders.from_environment()).designs()
@@ -508,7 +508,7 @@ def test_a_design_is_saved_opened_and_removed():
 
 
 def test_a_name_is_needed_to_save():
-    page = press(open_tab(opened(), "build_panel", "Saved designs"), "save")
+    page = press(open_tab(opened(), "build_panel", "Saved"), "save")
     assert "it needs 1 to 60" in page.error[0].value
 
 

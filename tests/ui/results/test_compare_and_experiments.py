@@ -93,6 +93,24 @@ def test_the_difference_of_two_designs_is_shown_layer_by_layer():
     assert memory.value.count(" MB") == 2
 
 
+def test_a_duel_proposes_the_two_best_different_designs(store):
+    for val, width, split_seed in ((0.5, 4, 0), (0.8, 6, 0), (0.95, 8, 0), (0.9, 8, 5)):
+        name = f"width {width}, split {split_seed}"
+        a_finished_run(store, val, channels=(width,), split_seed=split_seed, name=name)
+    app = open_page(COMPARE)
+    a, b = (app.selectbox(key=f"compare_{letter}").value for letter in "AB")
+    assert a.startswith("Result: width 8, split 0 on")
+    assert b.startswith("Result: width 6, split 0 on")
+
+
+def test_the_settings_that_differ_have_the_labels_of_their_controls():
+    app = open_page(COMPARE)
+    choose(app, "(mnist_fast)", "(cnn3)")
+    [text] = [each.value for each in app.caption if each.value.startswith("Settings that differ")]
+    assert "Channels of each convolution: 32, 48 → 16, 32, 64" in text
+    assert "_" not in text
+
+
 def test_duel_is_started_and_found_by_its_address(store):
     app = open_page(COMPARE)
     choose(app, "(lenet5)", "(tiny99)")

@@ -24,6 +24,7 @@ from cnnlib.ui.common.messages import show_error, show_warning
 from cnnlib.ui.common.saved_steps import Picture, picture_of_test_split
 from cnnlib.ui.common.small_pad import small_pad
 from cnnlib.ui.common.urls import number_in_address
+from cnnlib.ui.common.whole_number import whole_number_input
 from cnnlib.vocabulary.datasets import FITS
 
 if TYPE_CHECKING:
@@ -121,11 +122,11 @@ def _read_test_picture(prepared: Prepared, page: str, *, with_field: bool) -> Pi
         raise DataError(f"{label} has no test pictures. Draw or upload a picture instead.")
     key = _index_key(page)
     index = int(st.session_state.get(key, number_in_address("picture") or 0))
-    index = st.session_state[key] = min(index, count - 1)
+    index = min(index, count - 1)
+    st.session_state[key] = float(index)
     if with_field:
-        index = st.number_input(
-            f"Number of the test picture (0 to {count - 1:,})", 0, count - 1, key=key, width=260
-        )
+        label = f"Number of the test picture (0 to {count - 1:,})"
+        index = whole_number_input(label, 0, count - 1, index, key=key, width=260)
     return picture_of_test_split(prepared, index)
 
 
