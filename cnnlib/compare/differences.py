@@ -62,7 +62,8 @@ def setting_text(value: Any) -> str:
         entries = ("x".join(map(str, e)) if isinstance(e, list | tuple) else e for e in value)
         return ", ".join(map(setting_text, entries)) or "none"
     if isinstance(value, dict):
-        return ", ".join(f"{name} {setting_text(each)}" for name, each in value.items()) or "none"
+        texts = (f"{key.replace('_', ' ')} {setting_text(each)}" for key, each in value.items())
+        return ", ".join(texts) or "none"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -75,10 +76,8 @@ def design_difference(before: CNNSpec, after: CNNSpec) -> DesignDifference:
         SpecError: The layers of one of them do not fit.
     """
     one, two = plan(before), plan(after)
-    pairs = {
-        field.name: (getattr(before, field.name), getattr(after, field.name))
-        for field in fields(CNNSpec)
-    }
+    old_values, new_values = before.to_dict(), after.to_dict()
+    pairs = {name: (old, new_values[name]) for name, old in old_values.items()}
     changed = {
         name: (setting_text(old), setting_text(new))
         for name, (old, new) in pairs.items()

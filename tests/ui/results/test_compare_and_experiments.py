@@ -111,6 +111,13 @@ def test_the_settings_that_differ_have_the_labels_of_their_controls():
     assert "_" not in text
 
 
+def test_a_stem_that_differs_is_described_in_words():
+    app = open_page(COMPARE)
+    choose(app, "(mnist_fast)", "(cnn3)")
+    [text] = [each.value for each in app.caption if each.value.startswith("Settings that differ")]
+    assert "Stem: channels 16, kernel size 5, stride 2" in text and "Stem(" not in text
+
+
 def test_duel_is_started_and_found_by_its_address(store):
     app = open_page(COMPARE)
     choose(app, "(lenet5)", "(tiny99)")
