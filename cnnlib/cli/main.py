@@ -21,8 +21,16 @@ from cnnlib.errors import CnnlibError, TrainError
 
 # Modules of `cnnlib.cli.commands`, in the order of the help.
 _GROUPS = (
-    *("app", "designs", "train", "watch", "control", "runs", "table", "duel", "experiment"),
-    *("drawings", "labelled_drawings", "inspect", "inspect_jobs", "export", "datasets"),
+    *("app", "designs", "train", "watch", "control", "runs", "table", "duel", "verdict"),
+    *(
+        "experiment",
+        "drawings",
+        "labelled_drawings",
+        "inspect",
+        "inspect_jobs",
+        "export",
+        "datasets",
+    ),
 )
 
 FAILED = 3

@@ -8,8 +8,8 @@ from types import UnionType
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from cnnlib.cli.output import print_error
-from cnnlib.cli.parser import add_number, number, one_of, or_none, whole_number
-from cnnlib.errors import DataError
+from cnnlib.cli.parser import UsageError, add_number, number, one_of, or_none, whole_number
+from cnnlib.errors import DataError, RecipeError
 from cnnlib.records.recipe import CHOICES, Augmentation, Recipe
 from cnnlib.records.recipe_presets import RECIPES, default_recipe
 from cnnlib.records.run import DEVICES, PRECISIONS, RunRequest
@@ -181,26 +181,74 @@ HELP = {
 def add_recipe_options(parser: argparse.ArgumentParser) -> None:
     """Add an option without a default for each field of `Recipe` and `Augmentation`."""
     group = parser.add_argument_group("recipe (each option overrides a value of --recipe)")
-    for record in (Recipe, Augmentation):
-        for name, hint in get_type_hints(record).items():
-            if name in HELP:
-                group.add_argument(_option(name), help=HELP[name], **_argument_options(name, hint))
+    for name, hint in _recipe_fields():
+        group.add_argument(_option(name), help=HELP[name], **_argument_options(name, hint))
 
 
-def changed_recipe(base: Recipe, args: argparse.Namespace) -> Recipe:
+def add_recipe_options_of_b(parser: argparse.ArgumentParser) -> None:
+    """Add ``--recipe-b``, and for each option of the recipe the same with ``-b`` at its end."""
+    group = parser.add_argument_group(
+        "recipe of B",
+        "Each option of the recipe, with -b at its end, is for design B alone: --lr-b 0.01.",
+    )
+    group.add_argument(
+        "--recipe-b",
+        metavar="NAME",
+        type=one_of(("default", *RECIPES)),
+        help="default: that of A; or the name of a recipe; or 'default', chosen for design B",
+    )
+    for name, hint in _recipe_fields():
+        options = _argument_options(name, hint) | {"dest": f"{name}{_OF_B}"}
+        group.add_argument(f"{_option(name)}-b", help=argparse.SUPPRESS, **options)
+
+
+_OF_B = "_b"  # at the end of an option's name
+
+
+def _recipe_fields() -> list[tuple[str, Any]]:
+    """List the fields of `Recipe` and `Augmentation` that have an option, with their types."""
+    hints = get_type_hints(Recipe) | get_type_hints(Augmentation)
+    return [(name, hint) for name, hint in hints.items() if name in HELP]
+
+
+def recipe_of_b(request: RunRequest, spec: CNNSpec, info: DatasetInfo, args: Any) -> Recipe:
+    """Return the recipe of design B: that of A, unless options say otherwise.
+
+    Args:
+        request: Of design A. The options of its recipe are for B too, where B has no own.
+
+    Raises:
+        UsageError: A value is out of range.
+    """
+    base = request.recipe
+    if args.recipe_b == "default":
+        base = changed_recipe(default_recipe(spec, info.name, info.train_count), args)
+    elif args.recipe_b:
+        base = changed_recipe(RECIPES[args.recipe_b].recipe, args)
+    try:
+        return changed_recipe(base, args, _OF_B)
+    except RecipeError as error:
+        name, space, rest = str(error).partition(" ")
+        raise UsageError(f"{_option(name)}-b{space}{rest}") from error
+
+
+def changed_recipe(base: Recipe, args: argparse.Namespace, ending: str = "") -> Recipe:
     """Replace the fields of a recipe for which an option was given.
+
+    Args:
+        ending: Of the names of the options.
 
     Raises:
         RecipeError: A value is out of range.
     """
-    augmentation = replace(base.augmentation, **_given(Augmentation, args))
-    return replace(base, **_given(Recipe, args), augmentation=augmentation)
+    augmentation = replace(base.augmentation, **_given(Augmentation, args, ending))
+    return replace(base, **_given(Recipe, args, ending), augmentation=augmentation)
 
 
-def _given(record: type, args: argparse.Namespace) -> dict[str, Any]:
+def _given(record: type, args: argparse.Namespace, ending: str) -> dict[str, Any]:
     """Collect the values of the options that were given."""
     names = [field.name for field in fields(record) if field.name in HELP]
-    return {name: getattr(args, name) for name in names if hasattr(args, name)}
+    return {name: getattr(args, name + ending) for name in names if hasattr(args, name + ending)}
 
 
 def _option(name: str) -> str:

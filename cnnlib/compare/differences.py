@@ -21,9 +21,19 @@ if TYPE_CHECKING:
     from cnnlib.compare.rows import Row
     from cnnlib.design.layers import Leaf
     from cnnlib.records.probe import Predicted
+    from cnnlib.records.recipe import Recipe
     from cnnlib.records.run import Run
     from cnnlib.runs.store import RunStore
 
+# Settings whose names in a recipe are no words; the others are words joined by underscores.
+SETTING_LABELS = {
+    "lr": "learning rate",
+    "clip_grad_norm": "largest gradient norm",
+    "max_batches": "most steps",
+    "flip": "mirroring",
+    "shift": "shift (pixels)",
+    "cutout": "cutout (pixels)",
+}
 _BATCH = 128  # pictures per step, for the memory of a design without a recipe
 
 
@@ -50,6 +60,14 @@ def run_settings(run: Run) -> dict[str, str]:
     }
     spec = request.spec.to_dict()
     return {name: setting_text(value) for name, value in (spec | flat | others).items()}
+
+
+def recipe_settings(recipe: Recipe) -> dict[str, str]:
+    """Return every setting of a recipe as text, by name; those of the augmentation among them."""
+    values = {name: value for name, value in vars(recipe).items() if name != "augmentation"}
+    return {
+        name: setting_text(each) for name, each in {**values, **vars(recipe.augmentation)}.items()
+    }
 
 
 def setting_text(value: Any) -> str:
@@ -144,7 +162,7 @@ def right_and_wrong(store: RunStore, right: Run, wrong: Run) -> Disagreement:
     Raises:
         StoreError: A run has no predictions on disk, or they are for other pictures.
     """
-    one, two = _predictions(store, right), _predictions(store, wrong)
+    one, two = run_predictions(store, right), run_predictions(store, wrong)
     if right.fingerprint != wrong.fingerprint or len(one.labels) != len(two.labels):
         raise StoreError(
             f"The runs {right.id} and {wrong.id} were tested on different pictures, so their "
@@ -164,8 +182,12 @@ def right_and_wrong(store: RunStore, right: Run, wrong: Run) -> Disagreement:
     )
 
 
-def _predictions(store: RunStore, run: Run) -> Predicted:
-    """Read the predictions of a run on the test split."""
+def run_predictions(store: RunStore, run: Run) -> Predicted:
+    """Read the predictions of a run on the test split.
+
+    Raises:
+        StoreError: It has none on disk, or they cannot be read.
+    """
     result = store.result(run.id)
     if result is None or not result.predictions_file:
         raise StoreError(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from cnnlib.compare.differences import SETTING_LABELS, recipe_settings
 from cnnlib.design.plan import plan
 from cnnlib.errors import RecipeError
 from cnnlib.experiments.duel_statistics import (
@@ -186,6 +187,27 @@ def next_step(study: Study) -> StudyStep:
 def _due(study: Study, verdict: Verdict) -> list[str]:
     """Return the places of runs up to the next pair to count; later ones may never count."""
     return sorted(place for place in study.runs if int(place[1:]) <= verdict.pairs)
+
+
+def recipe_differences(duel: Duel) -> dict[str, tuple[str, str]]:
+    """Return the settings in which the recipes of A and B differ: by name, both values as text."""
+    a, b = recipe_settings(duel.a.recipe), recipe_settings(duel.b.recipe)
+    return {name: (a[name], b[name]) for name in a if a[name] != b[name]}
+
+
+def recipes_sentence(duel: Duel) -> str:
+    """Write whether both designs are trained with one recipe, and in what two recipes differ."""
+    differences = recipe_differences(duel)
+    if not differences:
+        return "Both designs are trained with the same recipe."
+    settings = "; ".join(
+        f"{SETTING_LABELS.get(name, name.replace('_', ' '))} {a} and {b}"
+        for name, (a, b) in differences.items()
+    )
+    return (
+        f"Each design is trained with a recipe of its own, so the duel compares designs together "
+        f"with their recipes. The recipes of {duel.name_a} and {duel.name_b} differ: {settings}."
+    )
 
 
 def _check_sides(duel: Duel) -> None:

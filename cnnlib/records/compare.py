@@ -82,6 +82,22 @@ class Verdict(Record):
 
 
 @dataclass(frozen=True)
+class Speed(Record):
+    """The time that a network needs to classify a picture, measured on a processor in float32.
+
+    Args:
+        alone_seconds: For one picture at a time.
+        batch_seconds: For one picture of a batch: the time of the batch over its size.
+    """
+
+    alone_seconds: float
+    batch_seconds: float
+    batch_size: int
+    threads: int
+    processor: str
+
+
+@dataclass(frozen=True)
 class Curve:
     """A metric over epochs, with mean and band over the seeds of one design.
 

@@ -19,7 +19,13 @@ from cnnlib.cli.parser import (
     one_of,
 )
 from cnnlib.cli.run_here import follow_study, workers_for
-from cnnlib.cli.run_options import DETACH_ALL, add_run_options, run_request
+from cnnlib.cli.run_options import (
+    DETACH_ALL,
+    add_recipe_options_of_b,
+    add_run_options,
+    recipe_of_b,
+    run_request,
+)
 from cnnlib.cli.store import existing_store, open_store
 from cnnlib.design.presets import adapt, preset, presets
 from cnnlib.units import plural
@@ -65,6 +71,7 @@ def add_commands(commands: Any) -> None:
         help="split whose accuracy is compared: validation (default) or test",
     )
     add_run_options(duel)
+    add_recipe_options_of_b(duel)
     duel.add_argument("--detach", action="store_true", help=DETACH_ALL)
 
 
@@ -118,7 +125,7 @@ def _run_to_end(store: RunStore, duel_id: str, as_json: bool, has_workers: bool)
 
 
 def _duel(args: argparse.Namespace) -> Any:
-    """Build the duel of the options; both designs share all settings."""
+    """Build the duel of the options; the designs share all settings but those of ``-b``."""
     from cnnlib.experiments.duel import Duel
 
     _check_numbers(args)
@@ -126,6 +133,7 @@ def _duel(args: argparse.Namespace) -> Any:
     sides = [_design(name, info.in_size, len(info.classes)) for name in args.designs]
     request = run_request(args, info, sides[0][0])
     a, b = (replace(request, spec=spec, preset=name) for spec, name in sides)
+    b = replace(b, recipe=recipe_of_b(a, b.spec, info, args))
     names = [name or f"design {letter}" for (_, name), letter in zip(sides, "AB", strict=True)]
     if names[0] == names[1]:
         names = [f"{names[0]} (A)", f"{names[1]} (B)"]
@@ -177,7 +185,7 @@ def _design(text: str, in_size: tuple[int, int, int], classes: int) -> tuple[CNN
 
 
 def _print_state(state: DuelState, as_json: bool) -> None:
-    from cnnlib.experiments.duel import forecast_sentence
+    from cnnlib.experiments.duel import forecast_sentence, recipe_differences, recipes_sentence
 
     if as_json:
         print_json(
@@ -187,12 +195,15 @@ def _print_state(state: DuelState, as_json: bool) -> None:
                 "state": state.state,
                 "sentence": state.sentence,
                 "trouble": state.problem,
+                "recipes": recipes_sentence(state.duel),
                 "verdict": state.verdict,
                 "pairs": [[run.id if run else None for run in pair] for pair in state.pairs],
             }
         )
         return
     print(f"{state.id}  {state.sentence}", flush=True)
+    if state.verdict.is_over and recipe_differences(state.duel):
+        print(recipes_sentence(state.duel), flush=True)
     if state.not_counted:
         pairs = plural(state.not_counted, "further pair")
         print(f"{pairs} queued when the verdict fell: not counted.", flush=True)
@@ -200,5 +211,7 @@ def _print_state(state: DuelState, as_json: bool) -> None:
         print(forecast, flush=True)
     if state.problem:
         print(state.problem, flush=True)
+    if state.verdict.is_over:
+        print(f"Its verdict card: '{PROGRAM} verdict {state.id}'.", flush=True)
     if state.can_resume:
         print(f"To train what is missing: '{PROGRAM} duel --id {state.id}'.", flush=True)

@@ -79,7 +79,11 @@ def show_table(args: argparse.Namespace) -> int:
     rows = rows if args.limit is None else rows[: max(0, args.limit)]
     text = _as_file(rows, selected, args)
     if text is not None:
-        return _write(text, args.output)
+        if args.output is None:
+            print(text, end="")
+        else:
+            write_file(text, args.output)
+        return 0
     if args.output:
         raise UsageError("--output needs a format. Add --csv, --markdown, --latex or --html.")
     if args.json:
@@ -121,15 +125,15 @@ def _as_file(
     return page.FORMATS[wanted[0]].write(rows, selected)
 
 
-def _write(text: str, output: str | None) -> int:
-    """Print the text, or write it to a file."""
-    if output is None:
-        print(text, end="")
-        return 0
+def write_file(text: str, output: str) -> None:
+    """Write a text into a file.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
     what = f"The file {shown(output)} cannot be written"
     with file_errors(UsageError, what, "Choose another file."), replacing(Path(output)) as file:
         file.write_text(text, encoding="utf-8")
-    return 0
 
 
 def _json(rows: Sequence[Row], selected: Sequence[Column]) -> list[dict[str, Any]]:

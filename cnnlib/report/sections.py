@@ -1,0 +1,126 @@
+"""Parts that every report has: the designs as pictures, the recipes, and how the runs were made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from html import escape
+from typing import TYPE_CHECKING
+
+import cnnlib
+from cnnlib.compare.differences import SETTING_LABELS, recipe_settings
+from cnnlib.design.cost import cost
+from cnnlib.design.plan import plan
+from cnnlib.figures.architecture import draw
+from cnnlib.figures.architecture_svg import architecture_svg
+from cnnlib.figures.labels import describe_design
+from cnnlib.records.recipe import CHOICES, Recipe
+from cnnlib.report.document import write_paragraph, write_table
+from cnnlib.units import listed, plural
+
+if TYPE_CHECKING:
+    from cnnlib.design.spec import CNNSpec
+    from cnnlib.records.run import Run
+
+_ALWAYS_SHOWN = ("epochs", "batch_size", "optimizer", "lr", "weight_decay", "schedule")
+
+
+def write_designs(designs: Sequence[tuple[str, CNNSpec]]) -> str:
+    """Draw each design, with a description and its number of parameters and operations."""
+    drawings = "".join(
+        f"<figure><h3>{escape(name)}</h3>{write_paragraph(_describe(spec), 'note')}"
+        f'<div class="wide">{architecture_svg(plan(spec))}</div></figure>'
+        for name, spec in designs
+    )
+    is_narrow = all(draw(plan(spec)).width <= _NARROW for _, spec in designs)
+    return f'<div class="grid">{drawings}</div>' if is_narrow else drawings
+
+
+_NARROW = 640  # pixels of a drawing of which two fit side by side
+
+
+def write_recipes(recipes: Mapping[str, Recipe]) -> str:
+    """Write the settings of recipes as a table; equal recipes share a column.
+
+    Args:
+        recipes: By the name of the design.
+    """
+    names: dict[Recipe, list[str]] = {}
+    for name, recipe in recipes.items():
+        names.setdefault(recipe, []).append(name)
+    default = recipe_settings(Recipe())
+    settings = [recipe_settings(recipe) for recipe in names]
+    shown = [
+        name
+        for name, value in default.items()
+        if name in _ALWAYS_SHOWN or any(each[name] != value for each in settings)
+    ]
+    titles = ["Value"] if len(names) == 1 else [listed(each) for each in names.values()]
+    return write_table(
+        ["Setting", *titles],
+        [[_label(name), *(_value(name, each[name]) for each in settings)] for name in shown],
+        numbers=[False] * (1 + len(titles)),
+        first_is_heading=True,
+    )
+
+
+def write_provenance(runs: Iterable[Run], made: float, *, started: float | None = None) -> str:
+    """Write on what machines, in what modes and with what versions the runs were made, and when.
+
+    Args:
+        made: When the report is made, seconds since 1970.
+        started: When the first of the runs was asked for; None for the first of them.
+    """
+    runs = list(runs)
+    machines = sorted({run.machine.processor for run in runs if run.machine})
+    modes = sorted({run.mode for run in runs if run.mode})
+    versions = sorted(
+        {
+            f"{_PROGRAMS.get(name, name)} {version}"
+            for run in runs
+            if run.machine
+            for name, version in run.machine.versions.items()
+        }
+    )
+    begin = min((run.created for run in runs), default=None) if started is None else started
+    facts = {
+        "Runs": f"{len(runs):,}",
+        "Started": "" if begin is None else format_date(begin),
+        "Processor or GPU": ", ".join(machines),
+        "Execution mode": ", ".join(modes),
+        "Versions of the training": ", ".join(versions),
+        "Report": f"made on {format_date(made)} with CNN Lab {cnnlib.__version__}",
+    }
+    return write_table(
+        ["Fact", "Value"],
+        [[name, value] for name, value in facts.items() if value],
+        numbers=[False, False],
+        first_is_heading=True,
+    )
+
+
+_PROGRAMS = {"cnnlib": "CNN Lab", "torch": "PyTorch", "python": "Python"}
+
+
+def format_date(seconds: float) -> str:
+    """Format seconds since 1970 as local date and time."""
+    return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M")
+
+
+def _describe(spec: CNNSpec) -> str:
+    """Describe a design in a line: its parts, parameters and operations."""
+    price = cost(plan(spec))
+    return (
+        f"{describe_design(spec)}. {plural(price.params, 'parameter')}, "
+        f"{price.macs:,} multiply-accumulate operations for one picture."
+    )
+
+
+def _value(name: str, value: str) -> str:
+    """Return the label of a value that is a name, such as an optimizer's; others as they are."""
+    return CHOICES[name][value].label if name in CHOICES else value
+
+
+def _label(name: str) -> str:
+    label = SETTING_LABELS.get(name, name.replace("_", " "))
+    return f"{label[0].upper()}{label[1:]}"

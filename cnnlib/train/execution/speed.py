@@ -1,0 +1,47 @@
+"""The time that designs need to classify a picture, measured side by side on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+
+import torch
+
+from cnnlib.design.cost import cost
+from cnnlib.design.plan import plan
+from cnnlib.design.spec import CNNSpec
+from cnnlib.nets.model import build_model
+from cnnlib.records.compare import Speed
+from cnnlib.train.evaluation import forward_seconds
+from cnnlib.train.execution.host import processor_name
+from cnnlib.train.execution.mode import restored_thread_count
+
+_ROUNDS = 3
+_BATCH = 32
+_MOST_MACS = 2_000_000_000  # of a batch, so that large networks are measured in seconds
+
+
+def picture_speeds(specs: Sequence[CNNSpec]) -> list[Speed]:
+    """Measure designs on the processor with one thread, in float32, with weights at their start.
+
+    The designs take turns, so that a change in the load of the machine concerns all of them; each
+    number is the median of the rounds. All have the same batch size.
+    """
+    nets = [build_model(spec, seed=0) for spec in specs]
+    largest = max((cost(plan(spec)).macs for spec in specs), default=0)
+    size = max(1, min(_BATCH, _MOST_MACS // max(1, largest)))
+    batches = [torch.rand(size, *spec.in_size) for spec in specs]
+    with restored_thread_count():
+        torch.set_num_threads(1)
+        rounds = [
+            [
+                (forward_seconds(net, images[:1]), forward_seconds(net, images) / size)
+                for net, images in zip(nets, batches, strict=True)
+            ]
+            for _ in range(_ROUNDS)
+        ]
+    speeds = []
+    for times in zip(*rounds, strict=True):
+        alone, batch = (median(seconds) for seconds in zip(*times, strict=True))
+        speeds.append(Speed(alone, batch, size, 1, processor_name()))
+    return speeds
