@@ -88,7 +88,7 @@ def differing_pictures(
             (int(usual_a[index]), int(usual_b[index])),
             (int(votes_a[index]), int(votes_b[index])),
         )
-        for part, count in zip(parts, _shares([len(part) for part in parts], most), strict=True)
+        for part, count in zip(parts, shares([len(part) for part in parts], most), strict=True)
         for index in part[:count]
     ]
     counts = int(for_a.sum()), int(for_b.sum()), len(labels), len(predicted)
@@ -123,11 +123,11 @@ def _most_frequent(answers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return answer, votes
 
 
-def _shares(sizes: Sequence[int], most: int) -> list[int]:
+def shares(sizes: Sequence[int], most: int) -> list[int]:
     """Divide `most` pictures: half for each of the first two parts, the rest where some are left.
 
     Example:
-        >>> _shares([30, 4, 9], most=20)
+        >>> shares([30, 4, 9], most=20)
         [16, 4, 0]
     """
     shares = [min(size, most // 2) for size in sizes[:2]] + [0] * len(sizes[2:])

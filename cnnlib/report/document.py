@@ -29,7 +29,7 @@ caption{text-align:left;font-weight:600;padding:.2rem 0 .4rem}
 th,td{padding:.3rem .7rem .3rem 0;border-bottom:1px solid var(--line);text-align:left;
 vertical-align:top}
 th{font-weight:600}tbody th{font-weight:400;color:var(--muted)}
-td{overflow-wrap:anywhere}
+td,th{overflow-wrap:break-word}
 td.number,th.number{text-align:right;padding-left:.7rem;white-space:nowrap}
 .hero{background:var(--card);border-left:6px solid var(--c,var(--muted));border-radius:6px;
 padding:1.1rem 1.3rem}
@@ -48,9 +48,10 @@ svg.chart{width:100%;max-width:33rem}
 .chart .end{text-anchor:end}.chart .middle{text-anchor:middle}
 .chart .grid-line{stroke:var(--line)}.chart .zero{stroke:var(--muted)}
 .chart .area{fill:var(--c);fill-opacity:.18}.chart .margin{fill:var(--muted);fill-opacity:.16}
-.chart .line{fill:none;stroke:var(--c);stroke-width:2;stroke-linejoin:round}
+.chart .line{fill:none;stroke:var(--c,var(--muted));stroke-width:2;stroke-linejoin:round}
 .chart .thin{stroke:var(--c);stroke-width:1.5}
-.chart .dot{fill:var(--c)}.chart .ring{fill:var(--page);stroke:var(--c);stroke-width:1.5}
+.chart .dot{fill:var(--c,var(--muted))}
+.chart .ring{fill:var(--page);stroke:var(--c);stroke-width:1.5}
 .chart .bar{fill:var(--c)}
 .chart .d1{stroke-dasharray:6 3}.chart .d2{stroke-dasharray:2 3}.chart .d3{stroke-dasharray:8 3 2 3}
 .legend{display:flex;flex-wrap:wrap;gap:.1rem 1rem;list-style:none;margin:.2rem 0 0;padding:0;
@@ -77,10 +78,11 @@ tbody th{min-width:7rem}.hero{padding:.9rem 1rem}}
 body{font-size:10pt;max-width:none;padding:0}
 h1{font-size:18pt}h2{font-size:12.5pt;margin-top:1.2rem}h1,h2,h3,caption,figcaption,.note,h2+p{
 break-after:avoid}
-.hero,figure,tr,.grid,.tiles li,.facts div{break-inside:avoid}
+.hero,figure,tr,p,.grid,.wide:not(.rows),.tiles li,.facts div{break-inside:avoid}
 .facts{grid-template-columns:repeat(4,1fr);gap:.8rem}
 .wide{overflow:visible}table{font-size:8.5pt}
-.rows table{font-size:6.5pt}.rows td,.rows th{white-space:normal;padding-right:.3rem}
+.rows table{font-size:6.5pt}.rows td,.rows th{padding:.2rem .3rem .2rem 0}
+.rows th,.rows td:not(.number){white-space:normal}
 .grid{grid-template-columns:1fr 1fr;gap:1rem}
 .tiles{grid-template-columns:repeat(7,1fr);gap:.4rem}.tiles li{padding:.3rem;font-size:7pt}}
 """

@@ -80,6 +80,10 @@ class DuelReport:
     pictures: DifferingPictures
     images: tuple[str, ...] = ()
 
+    def class_name(self, label: int) -> str:
+        """The name of a class; its number where it has none."""
+        return self.class_names[label] if label < len(self.class_names) else str(label)
+
 
 def duel_card(
     store: RunStore, duel_id: str, speeds: Sequence[Speed] = ()
@@ -101,9 +105,9 @@ def duel_card(
     names = data.info.classes if data else ()
     names = names or tuple(str(number) for number in range(class_count))
     classes = _class_differences(store, pairs, names)
-    images = (
-        tuple(data_uri(data.test_images[each.index]) for each in pictures.pictures) if data else ()
-    )
+    images: tuple[str, ...] = ()
+    if data is not None and len(data.test_images) == pictures.count:
+        images = tuple(data_uri(data.test_images[each.index]) for each in pictures.pictures)
     return card, DuelReport(runs, classes, class_count, names, pictures, images)
 
 
@@ -136,12 +140,14 @@ def write_duel_page(card: VerdictCard, report: DuelReport, made: float | None = 
         write_section("How they learned", _write_curves(card, report)),
         write_section("Differences by class", _write_classes(card, report)),
         write_section("Pictures on which they differ", _write_pictures(card, report)),
+        '<div class="grid">',
         write_section(
             "Recipe",
             write_paragraph(card.recipes),
             write_recipes({card.a.name: card.duel.a.recipe, card.b.name: card.duel.b.recipe}),
         ),
         write_section("How it was made", write_provenance(runs, made, started=card.created)),
+        "</div>",
     )
     return write_document(card.headline, "".join(parts))
 
@@ -373,8 +379,8 @@ def _write_pictures(card: VerdictCard, report: DuelReport) -> str:
         return words + write_paragraph(note, "note")
     tiles = "".join(
         f'<li><img src="{image}" alt="Test picture {each.index}, class '
-        f'{escape(report.class_names[each.label])}">'
-        f"<div>Class: <b>{escape(report.class_names[each.label])}</b></div>"
+        f'{escape(report.class_name(each.label))}">'
+        f"<div>Class: <b>{escape(report.class_name(each.label))}</b></div>"
         + "".join(
             f"<div>{escape(side)}: {_write_answer(each.label, answer, report)} "
             f"<small>{votes} of {found.pairs}</small></div>"
@@ -388,7 +394,7 @@ def _write_pictures(card: VerdictCard, report: DuelReport) -> str:
 
 def _write_answer(label: int, answer: int, report: DuelReport) -> str:
     """Write an answer, and mark it where it is right."""
-    name = escape(report.class_names[answer])
+    name = escape(report.class_name(answer))
     return f'<span class="right">{name} ✓</span>' if answer == label else name
 
 
@@ -400,7 +406,11 @@ def _class_differences(
     known = [(a, b) for a, b in results if a is not None and b is not None]
     found = []
     for label, name in enumerate(names):
-        scores = [(a.class_accuracy[label], b.class_accuracy[label]) for a, b in known]
+        scores = [
+            (a.class_accuracy[label], b.class_accuracy[label])
+            for a, b in known
+            if label < min(len(a.class_accuracy), len(b.class_accuracy))
+        ]
         both = [(a, b) for a, b in scores if a is not None and b is not None]
         if both:
             differences = [b - a for a, b in both]

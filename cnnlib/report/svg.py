@@ -75,12 +75,11 @@ def round_values(low: float, high: float, most: int = 6) -> list[float]:
     return [round(number * step, 12) + 0.0 for number in range(first, last + 1)]
 
 
-def curves_chart(curves: Sequence[Curve], title: str, *, is_share: bool, note: str = "") -> str:
+def curves_chart(curves: Sequence[Curve], title: str, *, is_share: bool) -> str:
     """Draw means over the epochs as lines, with a band from the lowest to the highest seed.
 
     Args:
         is_share: The values are fractions, shown in per cent.
-        note: A part of the caption on what is left out.
     """
     if not curves:
         return ""
@@ -108,8 +107,8 @@ def curves_chart(curves: Sequence[Curve], title: str, *, is_share: bool, note: s
     seeds = [
         f"{curve.name}, {curve.seeds} seeds" if curve.seeds > 1 else curve.name for curve in curves
     ]
-    caption = f"{title}{note}"
-    return _figure(caption, f"{title} over the epochs. After the last epoch: {last}.", parts, seeds)
+    legend = _legend([(_swatch(number), name) for number, name in enumerate(seeds)])
+    return _figure(title, f"{title} over the epochs. After the last epoch: {last}.", parts, legend)
 
 
 def duel_chart(verdict: Verdict, differences: Sequence[float], direction: str) -> str:
@@ -124,7 +123,7 @@ def duel_chart(verdict: Verdict, differences: Sequence[float], direction: str) -
     looks = [look for look in verdict.looks if look.low is not None and look.high is not None]
     ends = [100 * end for look in looks for end in (look.low or 0.0, look.high or 0.0)]
     within = 100 * verdict.within
-    shown = [*ends, *(100 * each for each in differences), 3 * within, -3 * within, 0.0]
+    shown = [*ends, *(100 * each for each in differences), 1.3 * within, -1.3 * within, 0.0]
     x, y = _horizontal(0.5, len(verdict.looks) + 0.5), _vertical(min(shown), max(shown))
     parts = [_margin(y, within), _axes(x, y, "Pair", f"{direction} (points)", whole_x=True)]
     zero = y.place(0)
@@ -149,13 +148,13 @@ def duel_chart(verdict: Verdict, differences: Sequence[float], direction: str) -
     text = f"Mean difference after {last.pairs} pairs: {format_points(last.mean)} points"
     if verdict.low is not None and verdict.high is not None:
         text += f", interval {format_points(verdict.low)} to {format_points(verdict.high)}"
-    legend = (
-        '<ul class="legend">'
-        f"<li>{_swatch(0)}mean of the pairs so far, with its interval</li>"
-        '<li><svg class="chart" style="width:14px" width="14" height="14" aria-hidden="true">'
-        '<circle class="ring c1" cx="7" cy="7" r="3.5"/></svg>difference of one pair</li></ul>'
+    legend = _legend(
+        [
+            (_swatch(0), "mean of the pairs so far, with its interval"),
+            (_ring("ring c1"), "difference of one pair"),
+        ]
     )
-    return _figure("The difference, pair by pair", f"{text}.", parts, legend=legend)
+    return _figure("The difference, pair by pair", f"{text}.", parts, legend)
 
 
 def interval_line(
@@ -291,27 +290,34 @@ def points_chart(points: Sequence[Point], title: str, x_title: str) -> str:
             f"{escape(point.name.partition(':')[0])}</text>"
         )
     values = "; ".join(f"{p.name} {short_count(p.cost)}, {percent(p.accuracy)}" for p in points)
-    return _figure(title, f"{title}: {values}.", parts, [point.name for point in points])
+    legend = _legend(
+        [(_ring(f"dot c{n % len(CATEGORICAL)}"), point.name) for n, point in enumerate(points)]
+    )
+    return _figure(title, f"{title}: {values}.", parts, legend)
 
 
 def _figure(
-    caption: str,
-    text: str,
-    parts: Sequence[str],
-    names: Sequence[str] = (),
-    *,
-    legend: str = "",
-    height: float = _HEIGHT,
+    caption: str, text: str, parts: Sequence[str], legend: str = "", *, height: float = _HEIGHT
 ) -> str:
-    """Write a figure: caption, drawing with its description, and a legend of the series."""
-    items = "".join(
-        f"<li>{_swatch(number)}{escape(name)}</li>" for number, name in enumerate(names)
-    )
-    below = legend or (f'<ul class="legend">{items}</ul>' if items else "")
+    """Write a figure: caption, drawing with its description, and a legend."""
     return (
         f"<figure><figcaption>{escape(caption)}</figcaption>"
         f'<svg class="chart" viewBox="0 0 {_WIDTH} {height:.0f}" role="img" '
-        f'aria-label="{escape(text)}">{"".join(parts)}</svg>{below}</figure>'
+        f'aria-label="{escape(text)}">{"".join(parts)}</svg>{legend}</figure>'
+    )
+
+
+def _legend(entries: Sequence[tuple[str, str]]) -> str:
+    """Write the legend of pairs of a drawn mark and a plain text."""
+    items = "".join(f"<li>{mark}{escape(text)}</li>" for mark, text in entries)
+    return f'<ul class="legend">{items}</ul>'
+
+
+def _ring(kind: str) -> str:
+    """Draw the mark of a point for a legend."""
+    return (
+        '<svg class="chart" style="width:14px" width="14" height="14" aria-hidden="true">'
+        f'<circle class="{kind}" cx="7" cy="7" r="4"/></svg>'
     )
 
 

@@ -6,6 +6,7 @@ from compare_runs import a_store, finish
 from example_runs import a_request
 
 from cnnlib.compare.differences import right_and_wrong
+from cnnlib.compare.differing_pictures import DifferingPictures, differing_pictures, shares
 from cnnlib.errors import StoreError
 from cnnlib.records.run import Run
 from cnnlib.runs import RunStore
@@ -52,6 +53,34 @@ def test_pictures_that_one_gets_right_come_by_how_sure_the_other_was(store):
 def test_runs_that_agree_have_no_such_picture(store):
     one = a_run(store, LABELS, [0.9] * 4)
     assert right_and_wrong(store, one, one).indices == ()
+
+
+def test_two_designs_differ_where_most_seeds_do(store):
+    # A is right about picture 0 with two of three seeds, and never about picture 3; B about all but
+    # picture 0, which it takes for the other class with all seeds.
+    a = [a_run(store, answers, [0.9] * 4) for answers in ([0, 1, 1, 1], [0, 1, 1, 1], [1, 1, 1, 1])]
+    b = [a_run(store, [1, 1, 1, 0], [0.9] * 4) for _ in a]
+    found = differing_pictures(store, list(zip(a, b, strict=True)))
+    assert [(each.index, each.label, each.answers, each.votes) for each in found.pictures] == [
+        (0, 0, (0, 1), (2, 3)),
+        (3, 0, (1, 0), (3, 3)),
+    ]
+    assert (found.only_a, found.only_b, found.count, found.pairs) == (1, 1, 4, 3)
+
+
+def test_a_pair_without_predictions_is_left_out(store):
+    a, b = a_run(store, [0, 1, 1, 1], [0.9] * 4), a_run(store, LABELS, [0.9] * 4)
+    (store.folders.run(a.id) / "test.npz").unlink()
+    assert differing_pictures(store, [(a, b)]) == DifferingPictures()
+    assert differing_pictures(store, [(a, b), (b, b)]).pairs == 1
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [([30, 30, 9], [10, 10, 0]), ([30, 4, 9], [16, 4, 0]), ([3, 4, 9], [3, 4, 9])],
+)
+def test_twenty_pictures_are_shared_by_both_designs(sizes, expected):
+    assert shares(sizes, 20) == expected
 
 
 def cut(content: bytes) -> bytes:

@@ -408,14 +408,6 @@ def test_latex_compiles_where_there_is_latex(store, tmp_path):
     assert done.returncode == 0
 
 
-def test_the_html_report_needs_nothing_else(store):
-    a_finished_run(store, name="<b>bold</b>")
-    page = to_html(load_rows(store), columns(["name", "test_accuracy"]))
-    assert "&lt;b&gt;bold&lt;/b&gt;" in page and "<b>bold</b>" not in page.split("<table>")[1][:400]
-    assert page.count("Plotly.newPlot(") >= 5
-    assert '<script src="http' not in page
-
-
 def test_the_accuracies_of_a_stopped_run_are_of_the_same_weights_on_every_way_out(store):
     run_id, worker_id = a_running_run(store)
     store.record_events(run_id, worker_id, [an_epoch(1, 10, 0.5), a_stopped_end(13)])

@@ -26,9 +26,10 @@ class InProcessViewer:
         if not self.is_ready:
             raise ViewerError("The viewer is starting.")
         from cnnlib.probe.viewer.functions import FUNCTIONS  # torch
+        from cnnlib.train.execution.speed import picture_speeds
         from cnnlib.train.viewer.step_view import step_view
 
-        functions = {**FUNCTIONS, "step_view": step_view}
+        functions = {**FUNCTIONS, "picture_speeds": picture_speeds, "step_view": step_view}
         self.asked.append(function)
         try:
             value = functions[function](*pickle.loads(pickle.dumps(arguments)))
