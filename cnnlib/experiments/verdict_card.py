@@ -343,6 +343,8 @@ def _collapse_sentence(pairs: int, a: CardSide, b: CardSide) -> str:
 
 def _would_change(state: DuelState, a: CardSide, b: CardSide, data: CardData) -> tuple[str, ...]:
     """Write what would change the verdict: pairs, threshold, training, recipe, data."""
+    if not state.verdict.pairs:
+        return ()
     verdict, recipes = state.verdict, (state.duel.a.recipe, state.duel.b.recipe)
     sentences = [_more_pairs(state), _other_threshold(verdict)]
     epochs = sorted({recipe.epochs for recipe in recipes})

@@ -157,9 +157,9 @@ def write_paragraph(text: str, kind: str = "") -> str:
 
 
 def write_list(sentences: Sequence[str]) -> str:
-    """Write a list of sentences; the part of each before its first colon is emphasised."""
+    """Write a list of sentences, each emphasised up to its first colon; "" for none."""
     items = "".join(f"<li>{_emphasise_start(sentence)}</li>" for sentence in sentences)
-    return f'<ul class="plain">{items}</ul>'
+    return f'<ul class="plain">{items}</ul>' if items else ""
 
 
 def _emphasise_start(sentence: str) -> str:

@@ -20,7 +20,7 @@ from cnnlib.compare.rows import Row
 from cnnlib.data.drawings import png
 from cnnlib.data.prepared import load_prepared
 from cnnlib.errors import DataError
-from cnnlib.experiments.duel import forecast_sentence
+from cnnlib.experiments.duel import duel_state, forecast_sentence
 from cnnlib.experiments.verdict_card import verdict_card
 from cnnlib.report.document import (
     write_document,
@@ -96,8 +96,8 @@ def duel_card(
     Raises:
         StoreError: There is no such duel.
     """
-    card, runs = verdict_card(store, duel_id)
-    data = _dataset(store, [run for side in runs.runs for run in side], card.data.dataset)
+    state = duel_state(store, duel_id)
+    data = _dataset(store, state.runs, state.duel.a.dataset)
     card, runs = verdict_card(store, duel_id, info=data.info if data else None, speeds=speeds)
     pairs = list(zip(*runs.runs, strict=True))
     pictures = differing_pictures(store, pairs, MOST_PICTURES)
@@ -213,7 +213,8 @@ def describe_data(card: VerdictCard) -> str:
     data = card.data
     counts = {"training": data.train, "validation": data.validation, "test": data.test}
     known = [plural(count, f"{name} picture") for name, count in counts.items() if count]
-    return f"{', '.join(known)}. Compared on the {data.on} split."
+    start = f"{', '.join(known)}. " if known else ""
+    return f"{start}Compared on the {data.on} split."
 
 
 def _write_prices(card: VerdictCard) -> str:
@@ -427,7 +428,8 @@ def _dataset(store: RunStore, runs: Sequence[Run], name: str) -> Prepared | None
         data = load_prepared(name, store.folders)
     except DataError:
         return None
-    return data if not runs or data.info.fingerprint == runs[0].fingerprint else None
+    fingerprints = {run.fingerprint for run in runs if run.fingerprint}
+    return data if fingerprints <= {data.info.fingerprint} else None
 
 
 def data_uri(image: np.ndarray) -> str:

@@ -207,6 +207,8 @@ def test_a_duel_without_a_pair_has_a_page(store):
     assert read.problems == []
     assert "no pair has finished yet" in read.text
     assert "The duel is not over" in read.text
+    assert "What would change it" not in read.text
+    assert "\nCompared on the validation split." in read.text  # no picture is counted yet
 
 
 def test_names_are_text_and_not_html(store):
