@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 Split = Literal["validation", "test"]
 SPLITS: tuple[Split, ...] = ("validation", "test")
+Prediction = Literal["", "a", "same", "b"]
+PREDICTIONS: tuple[Prediction, ...] = ("", "a", "same", "b")
 _SUMMARY_KEYS = {"validation": "last_val_accuracy", "test": "test_accuracy"}
 _FATAL = ("stopped", "diverged", "failed")  # the duel ends, and can be resumed
 
@@ -45,6 +47,7 @@ class Duel:
         first_pairs: Number of pairs that are queued at the start.
         within: Differences up to this fraction count as "the same"; 0: none do.
         on: The split that decides.
+        prediction: What the person expects: "a" or "b" is better, "same", or "" for nothing.
     """
 
     a: RunRequest
@@ -55,6 +58,7 @@ class Duel:
     first_pairs: int = FIRST_LOOK
     within: float = DEFAULT_WITHIN
     on: Split = "validation"
+    prediction: Prediction = ""
 
     def __post_init__(self) -> None:
         if not 1 <= self.first_pairs <= self.most_pairs:
@@ -69,6 +73,11 @@ class Duel:
             )
         if self.on not in SPLITS:
             raise RecipeError(f"on={self.on!r} is not a split. Choose validation or test.")
+        if self.prediction not in PREDICTIONS:
+            raise RecipeError(
+                f"prediction={self.prediction!r} is not a prediction. It must be a, same or b, or "
+                "empty. Choose one of them."
+            )
         _check_sides(self)
 
     def to_dict(self) -> dict[str, Any]:
@@ -331,6 +340,18 @@ def verdict_sentence(verdict: Verdict, name_a: str, name_b: str) -> str:
             f"({name_b} minus {name_a}: {_interval(verdict)}, {seeds}).{collapsed}"
         )
     return _undecided_sentence(verdict, seeds, name_a, name_b) + collapsed
+
+
+def prediction_sentence(duel: Duel, verdict: Verdict) -> str:
+    """Write what was predicted, and after the verdict whether that was right; "" without one."""
+    better = {"a": f"{duel.name_a} is better", "b": f"{duel.name_b} is better"}
+    expected = {"same": "both are equal", **better}.get(duel.prediction, "")
+    if not expected:
+        return ""
+    if verdict.outcome not in ("a", "b", "same"):
+        return f"You predicted: {expected}."
+    right = "That was right." if verdict.outcome == duel.prediction else "That was not so."
+    return f"You predicted: {expected}. {right}"
 
 
 def forecast_sentence(verdict: Verdict) -> str:

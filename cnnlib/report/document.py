@@ -8,6 +8,36 @@ from html import escape
 from cnnlib.figures.theme import CATEGORICAL
 
 _SERIES = "".join(f".c{number}{{--c:{colour}}}" for number, colour in enumerate(CATEGORICAL))
+# Of the charts, with the colours --text, --muted, --line and --page of what they stand in.
+CHART_STYLE = """
+svg{display:block;max-width:100%;height:auto}
+svg.chart{width:100%;max-width:33rem}
+.chart text{fill:currentColor;font:12px system-ui,sans-serif}
+.chart .muted{fill:var(--muted)}
+.chart .end{text-anchor:end}.chart .middle{text-anchor:middle}
+.chart .grid-line{stroke:var(--line)}.chart .zero{stroke:var(--muted)}
+.chart .area{fill:var(--c);fill-opacity:.18}.chart .margin{fill:var(--muted);fill-opacity:.16}
+.chart .line{fill:none;stroke:var(--c,var(--muted));stroke-width:2;stroke-linejoin:round}
+.chart .thin{stroke:var(--c);stroke-width:1.5}
+.chart .dot{fill:var(--c,var(--muted))}
+.chart .ring{fill:var(--page);stroke:var(--c);stroke-width:1.5}
+.chart .bar{fill:var(--c)}
+.chart .d1{stroke-dasharray:6 3}.chart .d2{stroke-dasharray:2 3}.chart .d3{stroke-dasharray:8 3 2 3}
+.legend{display:flex;flex-wrap:wrap;gap:.1rem 1rem;list-style:none;margin:.2rem 0 0;padding:0;
+font-size:.85rem}
+.legend li{display:flex;align-items:center;gap:.4rem;overflow-wrap:anywhere}
+.legend svg{flex:none}
+"""
+# Of the card at the top.
+CARD_STYLE = """
+.hero{background:var(--card);border-left:6px solid var(--c,var(--muted));border-radius:6px;
+padding:1.1rem 1.3rem}
+.hero .label{color:var(--muted);font-size:.8rem;letter-spacing:.04em;text-transform:uppercase}
+.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(13rem,1fr));gap:.9rem 1.4rem;
+margin:1rem 0 0}
+.facts dt{color:var(--muted);font-size:.8rem}.facts dd{margin:0}
+.facts strong{display:block;font-size:1.2rem}
+"""
 STYLE = (
     """
 :root{color-scheme:light dark;--page:#fff;--text:#1b2530;--muted:#56626e;--line:#d6dce2;
@@ -31,33 +61,15 @@ vertical-align:top}
 th{font-weight:600}tbody th{font-weight:400;color:var(--muted)}
 td,th{overflow-wrap:break-word}
 td.number,th.number{text-align:right;padding-left:.7rem;white-space:nowrap}
-.hero{background:var(--card);border-left:6px solid var(--c,var(--muted));border-radius:6px;
-padding:1.1rem 1.3rem}
-.hero .label{color:var(--muted);font-size:.8rem;letter-spacing:.04em;text-transform:uppercase}
-.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(13rem,1fr));gap:.9rem 1.4rem;
-margin:1rem 0 0}
-.facts dt{color:var(--muted);font-size:.8rem}.facts dd{margin:0}
-.facts strong{display:block;font-size:1.2rem}
+"""
+    + CARD_STYLE
+    + """
 .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(25rem,100%),1fr));gap:1.4rem}
 figure{margin:0;min-width:0}
 figcaption{font-weight:600;font-size:.9rem;margin-bottom:.2rem}
-svg{display:block;max-width:100%;height:auto}
-svg.chart{width:100%;max-width:33rem}
-.chart text{fill:currentColor;font:12px system-ui,sans-serif}
-.chart .muted{fill:var(--muted)}
-.chart .end{text-anchor:end}.chart .middle{text-anchor:middle}
-.chart .grid-line{stroke:var(--line)}.chart .zero{stroke:var(--muted)}
-.chart .area{fill:var(--c);fill-opacity:.18}.chart .margin{fill:var(--muted);fill-opacity:.16}
-.chart .line{fill:none;stroke:var(--c,var(--muted));stroke-width:2;stroke-linejoin:round}
-.chart .thin{stroke:var(--c);stroke-width:1.5}
-.chart .dot{fill:var(--c,var(--muted))}
-.chart .ring{fill:var(--page);stroke:var(--c);stroke-width:1.5}
-.chart .bar{fill:var(--c)}
-.chart .d1{stroke-dasharray:6 3}.chart .d2{stroke-dasharray:2 3}.chart .d3{stroke-dasharray:8 3 2 3}
-.legend{display:flex;flex-wrap:wrap;gap:.1rem 1rem;list-style:none;margin:.2rem 0 0;padding:0;
-font-size:.85rem}
-.legend li{display:flex;align-items:center;gap:.4rem;overflow-wrap:anywhere}
-.legend svg{flex:none}
+"""
+    + CHART_STYLE
+    + """
 svg.arch{width:auto}
 .tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(7.2rem,1fr));gap:.8rem;margin:0;
 padding:0;list-style:none}

@@ -129,7 +129,7 @@ def write_duel_page(card: VerdictCard, report: DuelReport, made: float | None = 
     made = time.time() if made is None else made
     runs = [run for side in report.runs.runs for run in side]
     parts = (
-        _write_hero(card, made),
+        write_card(card, f"Verdict of a duel, {format_date(made)}"),
         write_section("Price and results", _write_prices(card)),
         write_section("How sure it is", _write_certainty(card)),
         write_section("What would change it", write_list(card.would_change)),
@@ -152,8 +152,13 @@ def write_duel_page(card: VerdictCard, report: DuelReport, made: float | None = 
     return write_document(card.headline, "".join(parts))
 
 
-def _write_hero(card: VerdictCard, made: float) -> str:
-    """Write the card itself: the verdict, its interval, price, data, and how sure it is."""
+def write_card(card: VerdictCard, label: str, *, level: int = 1) -> str:
+    """Write the card itself: the verdict, its interval, price, data, and how sure it is.
+
+    Args:
+        label: A line above the verdict; plain text.
+        level: Of its heading.
+    """
     kind = {"a": " c0", "b": " c1"}.get(card.verdict.outcome, "")
     interval = ""
     if card.interval is not None:
@@ -178,8 +183,8 @@ def _write_hero(card: VerdictCard, made: float) -> str:
     )
     state = _STATES.get(card.state, "")
     return (
-        f'<header class="hero{kind}"><div class="label">Verdict of a duel, '
-        f"{format_date(made)}</div><h1>{escape(card.headline)}</h1>"
+        f'<header class="hero{kind}"><div class="label">{escape(label)}</div>'
+        f"<h{level}>{escape(card.headline)}</h{level}>"
         f"{write_paragraph(card.sentence + state)}{line}"
         f'<dl class="facts">{items}</dl></header>'
     )

@@ -19,6 +19,8 @@ from cnnlib.ui.common.shared import worker_pool
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from cnnlib.design.spec import CNNSpec
+    from cnnlib.records.compare import Speed
     from cnnlib.records.probe import Completeness, Gradients, LayerGradient, SanityCheck
 
 # What distinguishes the arguments of cached functions.
@@ -39,6 +41,12 @@ def ask(function: str, *arguments: Any) -> Any:
         FaultError: The function raised another error, which is in the viewer's log.
     """
     return worker_pool().viewer_answer(function, *arguments)
+
+
+@st.cache_resource(show_spinner=False, max_entries=50)
+def picture_speeds(specs: tuple[CNNSpec, ...]) -> tuple[Speed, ...]:
+    """Return the time that each design needs for a picture, measured side by side once."""
+    return tuple(ask("picture_speeds", specs))
 
 
 @st.cache_resource(show_spinner=False, max_entries=12, hash_funcs=_KEYS)

@@ -15,8 +15,8 @@ from cnnlib.figures.compare import class_figure, cost_figure, curves_figure, set
 from cnnlib.ui.common.components import live_chart, strip_html
 from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.shared import folders, prepared, run_store
+from cnnlib.ui.results.difference_view import difference_view
 from cnnlib.ui.results.duel_form import Side
-from cnnlib.ui.results.duel_view import difference_view
 from cnnlib.ui.results.setting_labels import setting_label
 
 if TYPE_CHECKING:

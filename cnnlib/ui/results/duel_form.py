@@ -14,7 +14,7 @@ from cnnlib.design.link import decode
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import adapt, presets
 from cnnlib.errors import CnnlibError
-from cnnlib.experiments.duel import SPLITS, Duel, start_duel
+from cnnlib.experiments.duel import PREDICTIONS, SPLITS, Duel, start_duel
 from cnnlib.experiments.duel_statistics import DEFAULT_MOST_PAIRS, DEFAULT_WITHIN
 from cnnlib.experiments.duration import duration_of
 from cnnlib.experiments.group_sequential import FIRST_LOOK, MOST_PAIRS, first_verdict
@@ -243,6 +243,16 @@ def duel_form() -> tuple[Side, Side] | None:
             help=_WITHIN_HELP,
         )
         split = st.selectbox("Compared on", SPLITS, key="compare_on", help=_SPLIT_HELP)
+    prediction = st.segmented_control(
+        "What do you expect? (optional)",
+        PREDICTIONS[1:],
+        format_func={
+            "a": f"{sides[0].name} is better",
+            "same": "both are equal",
+            "b": f"{sides[1].name} is better",
+        }.__getitem__,
+        key="compare_prediction",
+    )
     a, b = (_request(side, info, epochs, limit) for side in sides)
     with st.container(horizontal=True, vertical_alignment="center"):
         pressed = st.button(
@@ -256,6 +266,7 @@ def duel_form() -> tuple[Side, Side] | None:
                 most_pairs=most_pairs,
                 within=within / 100,
                 on=split,
+                prediction=prediction or "",
             )
             open_section("duel", start_duel(run_store(), duel))
             st.rerun()

@@ -7,35 +7,43 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnnlib.compare.differences import design_difference
-from cnnlib.experiments.duel import DuelState, duel_score, duel_state, forecast_sentence, start_duel
+from cnnlib.data.catalogue import dataset_info
+from cnnlib.errors import ViewerError
+from cnnlib.experiments.duel import (
+    DuelState,
+    duel_score,
+    duel_state,
+    forecast_sentence,
+    prediction_sentence,
+    start_duel,
+)
 from cnnlib.experiments.group_sequential import MOST_PAIRS
 from cnnlib.experiments.study import advance_studies
+from cnnlib.experiments.verdict_card import verdict_card
 from cnnlib.figures.compare import duel_figure
-from cnnlib.figures.labels import kind_label, settings_label, shape_text
+from cnnlib.figures.theme import CATEGORICAL
+from cnnlib.report.document import CARD_STYLE, CHART_STYLE
+from cnnlib.report.duel_page import duel_page, write_card
 from cnnlib.ui.common.components import live_chart
-from cnnlib.ui.common.format import STATE_LABELS, escape_markdown, pixels
+from cnnlib.ui.common.format import STATE_LABELS, escape_markdown
 from cnnlib.ui.common.messages import errors_shown, show_warning
-from cnnlib.ui.common.shared import run_store
-from cnnlib.ui.common.urls import TRAIN
+from cnnlib.ui.common.shared import folders, run_store
+from cnnlib.ui.common.urls import INSPECT, TRAIN
+from cnnlib.ui.common.viewer import picture_speeds
+from cnnlib.ui.results.difference_view import difference_view
 from cnnlib.ui.results.duel_form import duel_form
 from cnnlib.ui.results.sections import open_section
-from cnnlib.ui.results.setting_labels import setting_label
 from cnnlib.ui.results.study_view import (
     past_studies,
     resume_study_button,
     stop_study_button,
     study_view,
 )
-from cnnlib.units import format_size, percent, plural, short_count
+from cnnlib.units import percent, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from cnnlib.design.layers import Leaf
-    from cnnlib.records.compare import LayerChange
+    from cnnlib.records.compare import Speed
     from cnnlib.records.run import Run
-    from cnnlib.ui.results.duel_form import Side
 
 
 def show_duels() -> None:
@@ -54,93 +62,6 @@ def show_duels() -> None:
         with st.expander("What differs", icon=":material/difference:", expanded=True):
             difference_view(*sides)
     past_duels(duel)
-
-
-_COSTS: dict[str, tuple[str, Callable[[float], str], str]] = {
-    "params": ("Parameters", short_count, "Trainable weights and biases."),
-    "macs": ("MACs per picture", short_count, "Multiply-accumulate operations for one picture."),
-    "training_bytes": (
-        "Memory of a training step",
-        format_size,
-        "Estimate for a batch of 128 pictures with SGD.",
-    ),
-    "receptive_field": (
-        "Receptive field",
-        pixels,
-        "Side of the square of input pixels that one value of the last feature map depends on. "
-        "Where it is larger than the picture, it is the size on a picture without edges.",
-    ),
-}
-_MOST_ROWS = 20  # a longer table scrolls
-_SCROLLED_PIXELS = 720
-
-
-def difference_view(a: Side, b: Side) -> None:
-    """Show the changes from A to B: costs, settings and layers."""
-    difference = design_difference(a.spec, b.spec)
-    with st.container(horizontal=True):
-        for name, (before, after) in difference.costs.items():
-            title, format_cost, help = _COSTS[name]
-            ratio = _describe_ratio(after / before) if before else ""
-            st.metric(
-                title,
-                f"{format_cost(before)} → {format_cost(after)}",
-                ratio if after != before else "same as A",
-                delta_color="off",
-                delta_arrow="off",
-                help=help,
-            )
-    if not difference.settings:
-        st.caption("The two designs have the same settings.")
-        return
-    settings = ", ".join(
-        f"{setting_label(name)}: {old} → {new}" for name, (old, new) in difference.settings.items()
-    )
-    st.caption(escape_markdown(f"Settings that differ: {settings}."))
-    _layer_table(a, b, difference.layers)
-
-
-def _describe_ratio(ratio: float) -> str:
-    """Format ``7.1x A``, ``1.05x A`` or ``0.013x A``."""
-    if ratio < 0.1:
-        return f"{ratio:.2g}x A"
-    return f"{ratio:.2f}x A" if ratio < 2 else f"{ratio:,.1f}x A"
-
-
-def _layer_table(a: Side, b: Side, changes: Sequence[LayerChange]) -> None:
-    """Show the layers of both designs side by side, in a table that wraps long names."""
-    import pandas as pd
-
-    show_equal = st.toggle("Show equal layers", key="compare_equal")
-    rows = [
-        [
-            _CHANGE_LABELS[change.what],
-            _describe_layer(change.before),
-            _describe_layer(change.after),
-            _signed(change.params),
-            _signed(change.macs),
-        ]
-        for change in changes
-        if show_equal or change.what != "same"
-    ]
-    headings = [
-        "Change",
-        f"A: {escape_markdown(a.name)}",
-        f"B: {escape_markdown(b.name)}",
-        "Parameters",
-        "MACs",
-    ]
-    st.caption("Parameters and MACs: B minus A.")
-    st.table(
-        pd.DataFrame(rows, columns=headings),
-        border="horizontal",
-        height=_SCROLLED_PIXELS if len(rows) > _MOST_ROWS else "content",
-        alt="Layers of both designs",
-    )
-
-
-def _signed(change: int) -> str:
-    return f"{change:+,}".replace("-", "−") if change else "0"
 
 
 def duel_view(duel_id: str) -> None:
@@ -162,25 +83,106 @@ def past_duels(current: str | None) -> None:
 
 
 def _duel(duel_id: str, shown_state: str) -> None:
+    """Show a duel as a story: the verdict so far, its price, the runs, and what comes next."""
     store = run_store()
     advance_studies(store)
     state = duel_state(store, duel_id)
     if state.state != shown_state:
         st.rerun()
-    icon = {"live": ":material/hourglass_top:", "done": ":material/balance:"}
-    st.info(escape_markdown(state.sentence), icon=icon.get(state.state, ":material/stop_circle:"))
+    duel = state.duel
+    st.header(escape_markdown(f"{duel.name_a} against {duel.name_b}"))
+    if state.state == "live":
+        _show_progress(state)
+    _show_card(state)
+    if said := prediction_sentence(duel, state.verdict):
+        st.caption(escape_markdown(said))
     if state.problem:
         show_warning(state.problem)
-    if state.can_resume:
-        resume_study_button(state, "duel", key="compare_resume")
-    duel = state.duel
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if state.can_resume:
+            resume_study_button(state, "duel", key="compare_resume")
+        _longer_duel_button(state)
+        stop_study_button(state, "duel", key="compare_stop")
+        if state.verdict.pairs:
+            _download(state)
+        if state.state != "live":
+            _next_step(state)
     st.plotly_chart(
         duel_figure(state.verdict, duel.name_a, duel.name_b), key=f"compare_duel_{duel_id}"
     )
-    st.caption(forecast_sentence(state.verdict))
+    if forecast := forecast_sentence(state.verdict):
+        st.caption(forecast)
     _runs(state)
-    _longer_duel_button(state)
-    stop_study_button(state, "duel", key="compare_stop")
+
+
+def _show_progress(state: DuelState) -> None:
+    """Show how many pairs have a result, of how many there are at most."""
+    pairs, most = state.verdict.pairs, state.duel.most_pairs
+    text = f"{pairs} of at most {plural(most, 'pair')}. It ends as soon as the result is clear."
+    st.progress(min(1.0, pairs / most), text)
+
+
+_CARD_COLOURS = """
+--page: transparent; --text: currentColor;
+--muted: color-mix(in srgb, currentColor 66%, transparent);
+--line: color-mix(in srgb, currentColor 20%, transparent);
+--card: color-mix(in srgb, currentColor 5%, transparent);
+"""
+_SERIES_COLOURS = "".join(f".c{n} {{ --c: {each}; }}" for n, each in enumerate(CATEGORICAL))
+_CARD_STYLE = (
+    f"<style>.verdict {{ {_CARD_COLOURS} {CHART_STYLE} {CARD_STYLE} {_SERIES_COLOURS} "
+    "h2 { font-size: 1.5rem; margin: 0.2rem 0 0.5rem; padding: 0; } "
+    "p { margin: 0.3rem 0; } }</style>"
+)
+
+
+def _show_card(state: DuelState) -> None:
+    """Show the verdict card, which the download has, too."""
+    store = run_store()
+    info = dataset_info(state.duel.a.dataset, folders())
+    card, _ = verdict_card(store, state.id, info=info, speeds=_known_speeds(state))
+    label = {"live": "So far", "done": "Verdict"}.get(state.state, "Ended before a verdict")
+    st.html(f'{_CARD_STYLE}<div class="verdict">{write_card(card, label, level=2)}</div>')
+
+
+def _known_speeds(state: DuelState) -> tuple[Speed, ...]:
+    """Return the measured speeds of a duel that is over; none while the viewer starts."""
+    if state.state == "live":
+        return ()
+    try:
+        return picture_speeds((state.duel.a.spec, state.duel.b.spec))
+    except ViewerError:
+        return ()
+
+
+def _download(state: DuelState) -> None:
+    """Show the download of the duel as one page, for a teacher or a manager."""
+    store, speeds = run_store(), _known_speeds(state)  # here: the page is written outside the app
+    st.download_button(
+        "Download the verdict",
+        lambda: duel_page(store, state.id, speeds),
+        f"{state.duel.name_a} against {state.duel.name_b}.html",
+        "text/html",
+        icon=":material/download:",
+        key="compare_download",
+        on_click="ignore",
+        help="One HTML file with designs, curves, classes, pictures and recipe; print it as a PDF.",
+    )
+
+
+def _next_step(state: DuelState) -> None:
+    """Show the one step that follows: to see why, inside the better network."""
+    better = 0 if state.verdict.outcome == "a" else 1
+    runs = [pair[better] for pair in state.pairs if pair[better] is not None]
+    finished = [run for run in runs if run is not None and run.state == "finished"]
+    if finished:
+        name = (state.duel.name_a, state.duel.name_b)[better]
+        st.page_link(
+            INSPECT,
+            label=f"Next: look inside {escape_markdown(name)}",
+            icon=":material/arrow_forward:",
+            query_params={"run": finished[0].id},
+        )
 
 
 def _longer_duel_button(state: DuelState) -> None:
@@ -233,15 +235,3 @@ def _describe_result(run: Run | None, on: str) -> str:
     if run is None:
         return "–"
     return percent(duel_score(run, on)) if run.state == "finished" else STATE_LABELS[run.state]
-
-
-_CHANGE_LABELS = {"same": "same", "changed": "changed", "added": "added", "removed": "removed"}
-
-
-def _describe_layer(layer: Leaf | None) -> str:
-    if layer is None:
-        return ""
-    settings = settings_label(layer)
-    return (
-        f"{kind_label(layer)}{', ' + settings if settings else ''} → {shape_text(layer.out_shape)}"
-    )
