@@ -134,6 +134,18 @@ def _capitalise_name(name: str) -> str:
     return name if "." in name else name[:1].upper() + name[1:]
 
 
+_document = st.components.v2.component("cnnlab_document", js=LOADER)
+
+
+def document(html: str, *, key: str) -> None:
+    """Show HTML with drawings and styles of its own, which `st.html` would remove.
+
+    Args:
+        html: Written by this program, with all names escaped.
+    """
+    _document(key=key, data={"script": script("common/document.js"), "html": html})
+
+
 _live_chart = st.components.v2.component("cnnlab_live_chart", js=LOADER)
 
 

@@ -24,7 +24,7 @@ from cnnlib.figures.compare import duel_figure
 from cnnlib.figures.theme import CATEGORICAL
 from cnnlib.report.document import CARD_STYLE, CHART_STYLE
 from cnnlib.report.duel_page import duel_page, write_card
-from cnnlib.ui.common.components import live_chart
+from cnnlib.ui.common.components import document, live_chart
 from cnnlib.ui.common.format import STATE_LABELS, escape_markdown
 from cnnlib.ui.common.messages import errors_shown, show_warning
 from cnnlib.ui.common.shared import folders, run_store
@@ -44,6 +44,7 @@ from cnnlib.units import percent, plural
 if TYPE_CHECKING:
     from cnnlib.records.compare import Speed
     from cnnlib.records.run import Run
+    from cnnlib.ui.results.study_view import State
 
 
 def show_duels() -> None:
@@ -66,7 +67,7 @@ def show_duels() -> None:
 
 def duel_view(duel_id: str) -> None:
     """Show the state of a duel, updated while it is live."""
-    study_view(duel_id, "duel", ["duel"], duel_state, _duel)
+    study_view(duel_id, "duel", ["duel"], duel_state, _duel, _lacks_speeds)
 
 
 def past_duels(current: str | None) -> None:
@@ -122,17 +123,16 @@ def _show_progress(state: DuelState) -> None:
     st.progress(min(1.0, pairs / most), text)
 
 
-_CARD_COLOURS = """
---page: transparent; --text: currentColor;
---muted: color-mix(in srgb, currentColor 66%, transparent);
---line: color-mix(in srgb, currentColor 20%, transparent);
---card: color-mix(in srgb, currentColor 5%, transparent);
+_CARD_STYLE = """
+--page: var(--st-background-color); --text: var(--st-text-color);
+--muted: color-mix(in srgb, var(--st-text-color) 66%, var(--st-background-color));
+--line: var(--st-border-color); --card: var(--st-secondary-background-color);
+color: var(--text); font: 15px/1.5 var(--st-font);
 """
-_SERIES_COLOURS = "".join(f".c{n} {{ --c: {each}; }}" for n, each in enumerate(CATEGORICAL))
-_CARD_STYLE = (
-    f"<style>.verdict {{ {_CARD_COLOURS} {CHART_STYLE} {CARD_STYLE} {_SERIES_COLOURS} "
-    "h2 { font-size: 1.5rem; margin: 0.2rem 0 0.5rem; padding: 0; } "
-    "p { margin: 0.3rem 0; } }</style>"
+_SERIES = "".join(f".c{number}{{--c:{each}}}" for number, each in enumerate(CATEGORICAL))
+_STYLE = (
+    f"<style>.verdict{{{_CARD_STYLE}}} .verdict *{{box-sizing:border-box}} h2,p{{margin:.3rem 0}}"
+    f"h2{{font-size:1.5rem;line-height:1.25}}{CHART_STYLE}{CARD_STYLE}{_SERIES}</style>"
 )
 
 
@@ -142,7 +142,13 @@ def _show_card(state: DuelState) -> None:
     info = dataset_info(state.duel.a.dataset, folders())
     card, _ = verdict_card(store, state.id, info=info, speeds=_known_speeds(state))
     label = {"live": "So far", "done": "Verdict"}.get(state.state, "Ended before a verdict")
-    st.html(f'{_CARD_STYLE}<div class="verdict">{write_card(card, label, level=2)}</div>')
+    html = f'{_STYLE}<div class="verdict">{write_card(card, label, level=2)}</div>'
+    document(html, key=f"compare_card_{state.id}")
+
+
+def _lacks_speeds(state: State) -> bool:
+    """Whether the price in milliseconds is still being measured."""
+    return isinstance(state, DuelState) and not _known_speeds(state)
 
 
 def _known_speeds(state: DuelState) -> tuple[Speed, ...]:

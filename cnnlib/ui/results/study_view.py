@@ -35,23 +35,33 @@ def study_view(
     kinds: Sequence[str],
     state_of: Callable[[RunStore, str], State],
     show: Callable[[str, str], None],
+    is_awaited: Callable[[State], bool] = lambda state: False,
 ) -> None:
     """Show the state of a study, updated while it is live.
 
     Args:
         what: ``"duel"`` or ``"experiment"``, of one of these kinds.
         show: Takes the id and the present state; reruns the page when the state has changed.
+        is_awaited: Whether something that is shown is still being computed, such as a speed.
     """
     store = run_store()
     if study_id not in {each.id for each in studies.find_all(store, kinds)}:
         show_not_found(what, study_id)
         return
     try:
-        state = state_of(store, study_id).state
+        found = state_of(store, study_id)
     except CnnlibError as error:
         show_error(error)
         return
-    fragment(show, run_every=REFRESH_SECONDS if state == "live" else None)(study_id, state)
+    waits = found.state != "live" and is_awaited(found)
+
+    def show_until_it_is_there() -> None:
+        if waits and not is_awaited(found):
+            st.rerun()  # stop the refresh
+        show(study_id, found.state)
+
+    refresh = REFRESH_SECONDS if waits or found.state == "live" else None
+    fragment(show_until_it_is_there, run_every=refresh)()
 
 
 def past_studies(

@@ -168,7 +168,7 @@ def _scales(
     """
     by_dataset: dict[str, list[_Accuracy]] = {}
     for row, found in zip(rows, accuracies, strict=True):
-        if found is not None:
+        if found is not None and row.has_result:
             by_dataset.setdefault(row.request.dataset, []).append(found)
     return {dataset: _ends(known) for dataset, known in by_dataset.items()}
 

@@ -178,9 +178,9 @@ class ResultsTable {
     const name = element("td", { class: "named", title: row.name });
     if (inside) name.append(this.#fold(row, inside));
     if (row.heading) {
-      made.append(element("td", { class: "box" }), name);
+      name.colSpan = this.#data.columns.length;
       name.append(element("span", { class: "what" }, [row.what]), element("a", { href: row.address, target: "_self" }, [row.name]), tally(inside, "row"));
-      made.append(...this.#data.columns.slice(1).map(() => element("td")));
+      made.append(element("td", { class: "box" }), name);
       return made;
     }
     const box = element("input", { type: "checkbox", "aria-label": `Select ${row.name}`, "data-key": row.key });
