@@ -16,11 +16,11 @@ from cnnlib.design.presets import adapt, presets
 from cnnlib.errors import CnnlibError
 from cnnlib.experiments.duel import PREDICTIONS, SPLITS, Duel, start_duel
 from cnnlib.experiments.duel_statistics import DEFAULT_MOST_PAIRS, DEFAULT_WITHIN
-from cnnlib.experiments.duration import duration_of
 from cnnlib.experiments.group_sequential import FIRST_LOOK, MOST_PAIRS, first_verdict
 from cnnlib.records.recipe_presets import default_recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.runs.saved_designs import SavedDesigns
+from cnnlib.train.execution.duration import duration_of
 from cnnlib.ui.common.format import (
     dataset_label,
     dataset_menu,

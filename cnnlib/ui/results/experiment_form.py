@@ -9,12 +9,12 @@ import streamlit as st
 
 from cnnlib.design.presets import adapt
 from cnnlib.errors import CnnlibError
-from cnnlib.experiments.duration import duration_of
 from cnnlib.experiments.grid import start_grid
 from cnnlib.experiments.search import start_search
 from cnnlib.experiments.search_space import combinations, read_values
 from cnnlib.records.recipe_presets import default_preset
 from cnnlib.records.run import RunRequest
+from cnnlib.train.execution.duration import duration_of
 from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.messages import errors_shown, show_error
 from cnnlib.ui.common.recipe_form import recipe_by_name, recipe_menu
