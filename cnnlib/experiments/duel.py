@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from cnnlib.compare.differences import SETTING_LABELS, recipe_settings
+from cnnlib.compare.differences import recipe_settings, setting_label
 from cnnlib.design.plan import plan
 from cnnlib.errors import RecipeError
 from cnnlib.experiments.duel_statistics import (
@@ -210,8 +210,7 @@ def recipes_sentence(duel: Duel) -> str:
     if not differences:
         return "Both designs are trained with the same recipe."
     settings = "; ".join(
-        f"{SETTING_LABELS.get(name, name.replace('_', ' '))} {a} and {b}"
-        for name, (a, b) in differences.items()
+        f"{setting_label(name).lower()} {a} and {b}" for name, (a, b) in differences.items()
     )
     return (
         f"Each design is trained with a recipe of its own, so the duel compares designs together "

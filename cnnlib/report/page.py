@@ -9,7 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from cnnlib.compare.charts import accuracy_against, curves, labels
-from cnnlib.compare.differences import differing_settings
+from cnnlib.compare.differences import differing_settings, setting_label
 from cnnlib.compare.rows import Row, best_of_sentence
 from cnnlib.figures.compare import COST_TITLES
 from cnnlib.report.document import write_document, write_paragraph, write_section, write_table
@@ -117,7 +117,7 @@ def _write_settings(rows: Sequence[Row]) -> str:
     if not table:
         return ""
     return write_table(
-        ["", "Design", *table],
+        ["", "Design", *map(setting_label, table)],
         [
             [str(number + 1), name, *(values[number] for values in table.values())]
             for number, name in enumerate(labels(rows))

@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 import cnnlib
-from cnnlib.compare.differences import SETTING_LABELS, recipe_settings
+from cnnlib.compare.differences import recipe_settings, setting_label
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
 from cnnlib.figures.architecture import draw
@@ -58,7 +58,7 @@ def write_recipes(recipes: Mapping[str, Recipe]) -> str:
     titles = ["Value"] if len(names) == 1 else [listed(each) for each in names.values()]
     return write_table(
         ["Setting", *titles],
-        [[_label(name), *(_value(name, each[name]) for each in settings)] for name in shown],
+        [[setting_label(name), *(_value(name, each[name]) for each in settings)] for name in shown],
         numbers=[False] * (1 + len(titles)),
         first_is_heading=True,
     )
@@ -119,8 +119,3 @@ def _describe(spec: CNNSpec) -> str:
 def _value(name: str, value: str) -> str:
     """Return the label of a value that is a name, such as an optimizer's; others as they are."""
     return CHOICES[name][value].label if name in CHOICES else value
-
-
-def _label(name: str) -> str:
-    label = SETTING_LABELS.get(name, name.replace("_", " "))
-    return f"{label[0].upper()}{label[1:]}"
