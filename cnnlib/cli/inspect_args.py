@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.cli.output import print_error
+from cnnlib.cli.output import print_note
 from cnnlib.cli.parser import shown, whole_number
 from cnnlib.cli.store import DEFAULT_STEP, run_at_step
 from cnnlib.errors import DataError, ProbeError
@@ -181,5 +181,5 @@ def file_picture(path: str, size: int, channels: int, fit: str = CROP) -> np.nda
     ):
         picture = decode_picture(file.read(_MOST_BYTES), size, channels, fit, path)
     if picture.problem:
-        print_error(f"In the picture {shown(Path(path).name)}, {picture.problem}.")
+        print_note(f"In the picture {shown(Path(path).name)}, {picture.problem}.")
     return picture.pixels

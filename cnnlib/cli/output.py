@@ -85,7 +85,12 @@ def format_date(seconds: float | None) -> str:
 
 
 def print_error(sentence: object) -> None:
-    """Print one line to standard error."""
+    """Print why a command, or a part of it, failed: one line to standard error."""
+    print_note(f"error: {sentence}")
+
+
+def print_note(sentence: object) -> None:
+    """Print one line to standard error, where it does not mix with results."""
     print(one_line(str(sentence)), file=sys.stderr, flush=True)
 
 
@@ -116,6 +121,9 @@ class JsonProgress:
     Its methods receive the updates of a run that is followed.
     """
 
+    def begin(self, update: Update) -> None:
+        """The run is followed from now on; each of its objects has its id."""
+
     def state(self, update: Update) -> None:
         """State, phase or queue position has changed."""
         names = ("run_id", "state", "phase", "queue_position", "wait_seconds", "waits_for")
@@ -142,8 +150,8 @@ class JsonProgress:
         """A new problem was diagnosed."""
         _event("trouble", {"run_id": run_id} | diagnosis.to_dict())
 
-    def end(self, facts: Update) -> None:
-        """The run has ended."""
+    def end(self, facts: Update, advice: str) -> None:
+        """The run has ended; the advice is for people."""
         _event("end", facts)
 
 
@@ -158,6 +166,9 @@ class TextProgress:
         self._width = 0  # of the progress line on screen
         self._state = ""
         self._sample = ""
+
+    def begin(self, update: Update) -> None:
+        self._line(f"{update['run_id']}  {one_line(update['title'])}")
 
     def state(self, update: Update) -> None:
         is_same = update["state"] == self._state
@@ -202,14 +213,16 @@ class TextProgress:
         self._line("  ".join(filter(None, parts)))
 
     def intervention(self, run_id: str, change: Update) -> None:
-        what = f" {change['setting']}={change['value']:g}" if change["setting"] else ""
-        self._line(f"{change['order']}{what} after step {change['step']:,}")
+        what = _INTERVENTIONS.get(change["order"], "Changed")
+        if change["order"] == "set":
+            what = f"{change['setting']} set to {change['value']:g}"
+        self._line(f"{what} after step {change['step']:,}.")
 
     def diagnosis(self, run_id: str, diagnosis: Diagnosis) -> None:
         for line in diagnosis_lines(diagnosis):
             self._line(line)
 
-    def end(self, facts: Update) -> None:
+    def end(self, facts: Update, advice: str) -> None:
         speed = facts["images_per_second"]
         accuracy, step = _share("val accuracy", facts["val_accuracy"]), facts["val_step"]
         measured_at = f"epoch {facts['weights_epoch']}" if step is None else f"step {step:,}"
@@ -222,6 +235,8 @@ class TextProgress:
         self._line("  ".join(filter(None, parts)))
         if facts["reason"]:
             self._line(one_line(facts["reason"]))
+        if advice:
+            self._line(advice)
 
     def _line(self, text: str) -> None:
         """Print a line in place of the progress line."""
@@ -237,6 +252,13 @@ class TextProgress:
         self._width = len(text)
 
 
+_INTERVENTIONS = {
+    "pause": "Paused",
+    "resume": "Resumed",
+    "step": "One step",
+    "stop": "Stopped",
+    "prune": "Pruned",
+}
 ProgressOutput = JsonProgress | TextProgress
 
 

@@ -10,11 +10,11 @@ from statistics import fmean
 from typing import TYPE_CHECKING, TypeVar
 
 from cnnlib.cli.commands.watch import POLL_SECONDS, exit_code, follow_run, progress_output
-from cnnlib.cli.output import one_line, print_error, print_json
+from cnnlib.cli.output import one_line, print_json, print_note
 from cnnlib.cli.parser import INTERRUPTED, PROGRAM
-from cnnlib.cli.store import run_facts
+from cnnlib.cli.store import print_unless_served, run_facts
 from cnnlib.records.events import Command
-from cnnlib.units import percent, plural
+from cnnlib.units import listed, percent, plural
 
 if TYPE_CHECKING:
     import argparse
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cnnlib.train.control import Control
 
 PATIENCE_SECONDS = 0.5  # wait for a worker, per queue position
+_PATIENCE_AFTER_INTERRUPT = 15.0  # wait for runs that another process ends
 T = TypeVar("T")
 
 
@@ -61,8 +62,8 @@ def follow_or_train(
 ) -> int:
     """Print the progress of a run until it ends; train it here if no worker does.
 
-    Ctrl-C or SIGTERM ends the run with a checkpoint; a run in another process receives the
-    command to stop. A second Ctrl-C ends this process at once.
+    Ctrl-C or SIGTERM ends the run with a checkpoint, in whichever process it trains. A second
+    Ctrl-C ends this process at once.
 
     Args:
         skip_queue: Train it here at once, whatever else trains on this machine.
@@ -76,15 +77,16 @@ def follow_or_train(
 
     control = Control()
     with interrupted_by_signals(control):
-        updates = follow_run(store, run_id, output)
+        starts_now = skip_queue or (not has_workers and _is_first(store, run_id))
+        updates = follow_run(store, run_id, output, is_waiting=not starts_now)
         turn = _QueueTurn(store, skip_queue)
-        stop_submitted = False
+        is_interrupted = False
         for update in updates:
             if has_workers:
                 if control.interrupted:
                     return INTERRUPTED
-            elif control.interrupted and not stop_submitted:
-                stop_submitted = bool(store.submit_command(run_id, Command("stop")))
+            elif control.interrupted and not is_interrupted:
+                is_interrupted = bool(store.submit_command(run_id, Command("interrupt")))
             elif turn.is_our_turn(update):
                 _train_here(
                     store, run_id, updates, control, None if skip_queue else machine_capacity(1)
@@ -93,37 +95,63 @@ def follow_or_train(
     return INTERRUPTED if control.interrupted else exit_code(store.run(run_id))
 
 
-def follow_study(
-    store: RunStore,
-    study_id: str,
-    waiting: Sequence[Run],
-    as_json: bool,
-    has_workers: bool,
-    resume_command: str,
-) -> bool:
-    """Follow the first live run of a study to its end, or wait a moment where there is none.
+def _is_first(store: RunStore, run_id: str) -> bool:
+    """Whether a run starts in this process at once: no worker serves, and nothing is before it."""
+    from cnnlib.runs.queue import BUSY_STATES
+
+    is_next = store.position(run_id) == 1 and not store.runs(limit=1, states=BUSY_STATES)
+    return is_next and not store.workers.serve_runs()
+
+
+class StudyFollower:
+    """Follows the runs of a study one after another, so that each is printed from start to end.
+
+    Runs that train beside the one that is followed are printed after it. Runs that had ended
+    before are not printed.
 
     Args:
-        waiting: The live runs of the study.
-        resume_command: What continues the study after it was interrupted.
-
-    Returns:
-        False after Ctrl-C, which stops the study.
+        has_workers: Workers of this program train the runs.
     """
-    from cnnlib.runs import studies
 
-    if not waiting:
-        time.sleep(POLL_SECONDS)
-        return True
-    output = progress_output(as_json)
-    if follow_or_train(store, waiting[0].id, output, has_workers=has_workers) != INTERRUPTED:
-        return True
-    label = studies.KIND_LABELS[studies.find(store, study_id).kind]
-    studies.stop(store, study_id)
-    print_error(
-        f"The {label} is stopped. To continue it here: '{PROGRAM} {resume_command} {study_id}'."
-    )
-    return False
+    def __init__(self, store: RunStore, study_id: str, *, as_json: bool, has_workers: bool) -> None:
+        from cnnlib.runs import studies
+
+        self._store, self._id = store, study_id
+        self._as_json, self._has_workers = as_json, has_workers
+        runs = studies.find(store, study_id).runs.values()
+        self._printed = {run.id for run in runs if not run.is_live}
+
+    def unprinted(self, runs: Sequence[Run]) -> list[Run]:
+        """Return the runs that are still to be printed, in the order of their start."""
+        found = [run for run in runs if run.id not in self._printed]
+        return sorted(found, key=lambda run: (run.state == "queued", run.id))
+
+    def follow(self, run: Run) -> bool:
+        """Follow a run to its end.
+
+        Returns:
+            False after Ctrl-C, which interrupts the study; then it is said how to continue it.
+        """
+        from cnnlib.runs import studies
+
+        output = progress_output(self._as_json)
+        self._printed.add(run.id)
+        code = follow_or_train(self._store, run.id, output, has_workers=self._has_workers)
+        if code != INTERRUPTED:
+            return True
+        kind = studies.find(self._store, self._id).kind
+        studies.interrupt(self._store, self._id)
+        print_note(
+            f"The {studies.KIND_LABELS[kind]} is interrupted; all that its runs have trained is "
+            f"kept. To continue it: '{resume_command(kind, self._id)}'."
+        )
+        return False
+
+
+def resume_command(kind: str, study_id: str) -> str:
+    """Return the command that continues a study of a kind."""
+    words = "duel --id" if kind == "duel" else "experiment resume"
+    return f"{PROGRAM} {words} {study_id}"
 
 
 class _QueueTurn:
@@ -161,7 +189,7 @@ class _QueueTurn:
     def _print_reason(self, busy: Run) -> None:
         """Print once which run this one waits for."""
         if not self._reason_printed:
-            print_error(
+            print_note(
                 f"Run {busy.id} is {busy.state}, so this run waits in the queue. "
                 "Use --now to start without waiting."
             )
@@ -223,27 +251,75 @@ def submit(store: RunStore, request: RunRequest, args: argparse.Namespace, seeds
     return follow_all(store, submit_runs(store, request, seeds, now=args.now), args)
 
 
-def follow_all(store: RunStore, run_ids: Sequence[str], args: argparse.Namespace) -> int:
-    """Follow each run until it ends; returns the worst of their exit codes."""
+def follow_all(
+    store: RunStore,
+    run_ids: Sequence[str],
+    args: argparse.Namespace,
+    group: Sequence[str] | None = None,
+) -> int:
+    """Follow each run until it ends; returns the worst of their exit codes.
+
+    After Ctrl-C all of them are interrupted, and the command that continues them is printed.
+
+    Args:
+        group: Runs to sum up in the end, where that is more than those that are followed.
+    """
     if args.detach:
         for run_id in run_ids:
             _print_queued(store.run(run_id), args.json)
         if not args.json:
-            print_error(f"To follow a run: '{PROGRAM} watch {run_ids[0]}'.")
+            print_note(f"To follow a run: '{PROGRAM} watch {run_ids[0]}'.")
+            what = "this run" if len(run_ids) == 1 else "these runs"
+            print_unless_served(store, what, _resume_command(store, run_ids))
         return 0
-    codes = []
+    codes: list[int] = []
     with workers_for(store, 1 if args.now else len(run_ids)) as has_workers:
         for run_id in run_ids:
-            if INTERRUPTED in codes:
-                store.submit_command(run_id, Command("stop"))
-                continue
             output = progress_output(args.json)
             codes.append(
                 follow_or_train(store, run_id, output, skip_queue=args.now, has_workers=has_workers)
             )
-    if len(run_ids) > 1:
-        _print_group([store.run(run_id) for run_id in run_ids], args.json)
+            if INTERRUPTED in codes:
+                for other in run_ids:
+                    store.submit_command(other, Command("interrupt"))
+                break
+    _wait_for_ends(store, run_ids)
+    summed = [store.run(run_id) for run_id in group or run_ids]
+    if len(summed) > 1:
+        _print_group(summed, args.json)
+    if INTERRUPTED in codes and not args.json:
+        print(_interrupted_sentence(summed, _resume_command(store, run_ids)), flush=True)
     return INTERRUPTED if INTERRUPTED in codes else max(codes)
+
+
+def _wait_for_ends(store: RunStore, run_ids: Sequence[str]) -> None:
+    """Wait until runs have ended that workers of the app interrupt."""
+    end = time.monotonic() + _PATIENCE_AFTER_INTERRUPT
+    while any(store.run(run_id).is_live for run_id in run_ids) and time.monotonic() < end:
+        time.sleep(POLL_SECONDS)
+
+
+def _resume_command(store: RunStore, run_ids: Sequence[str]) -> str:
+    """Return the command that continues runs: by the name of their group, if they have one."""
+    group = store.run(run_ids[0]).request.group
+    return f"{PROGRAM} resume {group if group and len(run_ids) > 1 else ' '.join(run_ids)}"
+
+
+def _interrupted_sentence(runs: Sequence[Run], command: str) -> str:
+    """Write what is kept of runs that were interrupted, and how to continue them."""
+    left = [run for run in runs if run.state == "interrupted"]
+    begun = sum(run.step > 0 for run in left)
+    to_continue = f"To continue: '{command}'."
+    if len(runs) == 1:
+        step = f"Its {plural(runs[0].step, 'step')} are kept. " if runs[0].step > 1 else ""
+        return f"{step}{to_continue}"
+    counts = {
+        "keeps its steps" if begun == 1 else "keep their steps": begun,
+        "has not begun" if len(left) - begun == 1 else "have not begun": len(left) - begun,
+        "ended before": sum(not run.is_live for run in runs) - len(left),
+    }
+    parts = listed([f"{count} {what}" for what, count in counts.items() if count])
+    return f"Interrupted: of {len(runs)} runs, {parts}. {to_continue}"
 
 
 def _print_queued(run: Run, as_json: bool) -> None:
@@ -254,7 +330,7 @@ def _print_queued(run: Run, as_json: bool) -> None:
 
 
 def _print_group(runs: Sequence[Run], as_json: bool) -> None:
-    """Print the mean over the seeds that finished; the others are counted apart."""
+    """Print the mean over the seeds that finished, if any; the others are counted apart."""
     facts = [run_facts(run) for run in runs]
     finished = [fact for fact in facts if fact["state"] == "finished"]
     scores = {
@@ -265,6 +341,8 @@ def _print_group(runs: Sequence[Run], as_json: bool) -> None:
     if as_json:
         both = {"event": "group", "group": runs[0].request.group}
         print_json(both | {"run_ids": [run.id for run in runs]} | means | {"runs": facts})
+        return
+    if not finished:
         return
     count = plural(len(runs), "seed")
     if len(finished) < len(runs):

@@ -7,12 +7,21 @@ from dataclasses import fields, replace
 from types import UnionType
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
-from cnnlib.cli.output import print_error
-from cnnlib.cli.parser import UsageError, add_number, number, one_of, or_none, whole_number
+from cnnlib.cli.output import print_note
+from cnnlib.cli.parser import (
+    UsageError,
+    add_number,
+    number,
+    one_of,
+    or_none,
+    shown,
+    whole_number,
+    whole_number_from,
+)
 from cnnlib.errors import DataError, RecipeError
 from cnnlib.records.recipe import CHOICES, Augmentation, Recipe
 from cnnlib.records.recipe_presets import RECIPES, default_recipe
-from cnnlib.records.run import DEVICES, PRECISIONS, RunRequest
+from cnnlib.records.run import DEVICES, PRECISIONS, RunRequest, check_augmentation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,12 +48,14 @@ def add_run_options(parser: argparse.ArgumentParser) -> Any:
     group = parser.add_argument_group("run")
     add_number(group, "--seed", 0, "seed of the first run")
     add_number(group, "--split-seed", 0, "seed that chooses the validation pictures")
-    add_number(
-        group,
+    group.add_argument(
         "--validation",
-        0.1,
-        "size of the validation split: a fraction of the training pictures, or a number of "
-        "pictures; a dataset with its own validation split uses that one, unless it is 0",
+        metavar="N",
+        type=_validation_size,
+        default=0.1,
+        help="size of the validation split: a fraction of the training pictures, or a number of "
+        "pictures; a dataset with its own validation split uses that one, unless it is 0; "
+        "default: 0.1",
     )
     group.add_argument(
         "--train-limit",
@@ -96,13 +107,25 @@ def run_request(
         precision=args.precision,
         preset=preset,
     )
+    check_augmentation(request)
     _check_split(request, info)
     _check_mode_and_device(request)
     for warning in info.warnings:
-        print_error(warning)
+        print_note(warning)
     if (request.validation, request.split_seed) != (RunRequest.validation, RunRequest.split_seed):
         _print_own_split(info)
     return request
+
+
+def _validation_size(text: str) -> float:
+    """An argument type: a fraction below 1, or a whole number of pictures."""
+    value = number(text)
+    if value >= 1 and not text.strip().isdecimal():
+        raise argparse.ArgumentTypeError(
+            f"{shown(text)} is neither a fraction below 1, such as 0.1, nor a whole number of "
+            "pictures, such as 500."
+        )
+    return value
 
 
 def _print_own_split(info: DatasetInfo) -> None:
@@ -110,7 +133,7 @@ def _print_own_split(info: DatasetInfo) -> None:
     from cnnlib.data.split import own_split_sentence
 
     if sentence := own_split_sentence(info):
-        print_error(sentence)
+        print_note(sentence)
 
 
 def _check_split(request: RunRequest, info: DatasetInfo) -> None:
@@ -143,6 +166,7 @@ def _check_mode_and_device(request: RunRequest) -> None:
 
     Raises:
         RecipeError: There is no such mode, or the machine has no such device.
+        UsageError: The options name two precisions.
     """
     if request.mode == "auto" and request.device in ("auto", "cpu"):
         return
@@ -150,7 +174,12 @@ def _check_mode_and_device(request: RunRequest) -> None:
 
     pick_device(request.device)
     if request.mode != "auto":
-        parse_requested_mode(request.mode, request.precision)
+        precision = parse_requested_mode(request.mode).precision
+        if request.precision not in ("auto", precision):
+            raise UsageError(
+                f"--mode {request.mode} computes in {precision}, so it does not go together with "
+                f"--precision {request.precision}. Give only one of the two."
+            )
 
 
 HELP = {
@@ -261,7 +290,8 @@ def _argument_options(name: str, hint: Any) -> dict[str, Any]:
         return {"action": argparse.BooleanOptionalAction, "default": argparse.SUPPRESS}
     if name in CHOICES:
         return {"type": one_of(CHOICES[name]), "default": argparse.SUPPRESS, "metavar": "NAME"}
-    return {"type": _type(hint), "default": argparse.SUPPRESS, "metavar": "N"}
+    kind = or_none(whole_number_from(1, 10**9)) if name == "max_batches" else _type(hint)
+    return {"type": kind, "default": argparse.SUPPRESS, "metavar": "N"}
 
 
 def _type(hint: Any) -> Callable[[str], Any]:

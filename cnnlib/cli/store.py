@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cnnlib.cli.diverged import warn_if_diverged
+from cnnlib.cli.output import print_note
+from cnnlib.cli.parser import PROGRAM
 from cnnlib.errors import StoreError
 from cnnlib.records.folders import Folders
 
@@ -21,7 +24,7 @@ DEFAULT_STEP = "default: the best epoch that was restored, else the last saved s
 def run_at_step(
     run_id: str, step: int | None = None, *, to_continue: bool = False
 ) -> tuple[RunStore, Run, WeightsSaved]:
-    """Return the store, a run, and the saved weights of a step.
+    """Return the store, a run, and the saved weights of a step; warn of a run that diverged.
 
     Args:
         step: None is the one that early stopping restored, or else the last saved one.
@@ -35,6 +38,8 @@ def run_at_step(
 
     store = existing_store(run_id)
     run = store.run(run_id)
+    if not to_continue:
+        warn_if_diverged(run)
     kinds = ("checkpoint",) if to_continue else KEPT
     return store, run, saved_weights(store, run_id, step, kinds)
 
@@ -75,6 +80,20 @@ def existing_store(run_id: str) -> RunStore:
             "contains no runs yet. Train one, or set CNNLAB_RUNS to the folder with your runs."
         )
     return open_store()
+
+
+def print_unless_served(store: RunStore, what: str, command: str) -> None:
+    """Print that nothing trains what waits, where no worker process is running.
+
+    Args:
+        what: What nothing will start, such as "this run".
+        command: What trains it in this terminal.
+    """
+    if not store.workers.serve_runs():
+        print_note(
+            f"No worker process is running, so nothing will start {what}. To train here: "
+            f"'{command}'. Or start the app, whose workers do it: '{PROGRAM} app'."
+        )
 
 
 def run_facts(run: Run) -> dict[str, Any]:

@@ -27,9 +27,10 @@ from cnnlib.data.drawings import (
 )
 from cnnlib.data.paths import UPLOADS
 from cnnlib.errors import DataError
+from cnnlib.records.dataset import drawings_title
 from cnnlib.records.files import replacing
 from cnnlib.records.recipe import Augmentation, Recipe
-from cnnlib.records.run import Origin, Run, RunRequest
+from cnnlib.records.run import NAME_LIMIT, Origin, Run, RunRequest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,6 +147,10 @@ FINE_TUNE_RECIPE = Recipe(
 )
 
 
+def _name_of(run: Run) -> str:
+    return run.request.name or run.request.preset or "own design"
+
+
 def fine_tune_request(
     run: Run, step: int, dataset: str, recipe: Recipe = FINE_TUNE_RECIPE
 ) -> RunRequest:
@@ -161,7 +166,7 @@ def fine_tune_request(
         dataset=dataset,
         seed=run.request.seed,
         validation=0.0,
-        name=f"{run.request.name or run.request.preset or 'own design'}, fine-tuned",
+        name=f"{_name_of(run)}, fine-tuned on {drawings_title(dataset) or dataset}"[:NAME_LIMIT],
         preset=run.request.preset,
         origin=Origin(run.id, step, weights_only=True),
     )

@@ -22,7 +22,7 @@ from cnnlib.experiments.study import check_trains, shared_mode, submit_study
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.runs import studies
 from cnnlib.runs.capacity import default_runs
-from cnnlib.runs.studies import DONE, STOPPED, Study, StudyStep
+from cnnlib.runs.studies import DONE, INCOMPLETE, STOPPED, Study, StudyStep
 from cnnlib.units import format_points, listed, percent, plural
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class DuelState:
     """The state of a duel.
 
     Args:
-        state: "live", "done" or "stopped".
+        state: "live", "done", "stopped" or "incomplete".
         pairs: Runs of A and B by pair; None where not queued yet, or deleted.
         sentence: The present verdict as a sentence.
         problem: The reason why it waits or ended early; "" without a problem.
@@ -157,7 +157,7 @@ def read_duel(study: Study) -> DuelState:
     count = 1 + max((int(place[1:]) for place in study.progress["runs"]), default=-1)
     pairs = tuple((study.runs.get(f"a{n}"), study.runs.get(f"b{n}")) for n in range(count))
     sentence = verdict_sentence(verdict, duel.name_a, duel.name_b)
-    is_waiting = bool(study.broken_off or study.deleted or study.state == STOPPED)
+    is_waiting = bool(study.broken_off or study.deleted or study.state in (STOPPED, INCOMPLETE))
     has_diverged = any(run.state == "diverged" for run in study.runs.values())
     return DuelState(
         *(study.id, duel, study.state, pairs, verdict, sentence, _problem(duel, study, verdict)),
@@ -354,22 +354,22 @@ def prediction_sentence(duel: Duel, verdict: Verdict) -> str:
 
 
 def forecast_sentence(verdict: Verdict) -> str:
-    """Write how many pairs differences of some sizes need at the spread seen; "" without one."""
-    if not verdict.forecast:
+    """Write how many pairs differences of some sizes need at the spread seen, before a verdict.
+
+    With that many pairs, four of five duels find the difference.
+
+    Returns:
+        "" without a forecast, or after the verdict.
+    """
+    if verdict.is_over or not verdict.forecast:
         return ""
-    differences = listed([f"{100 * each.difference:g}" for each in verdict.forecast])
-    pairs = listed(
-        [
-            f"about {each.pairs}"
-            if each.pairs is not None and each.pairs <= MOST_PAIRS
-            else f"more than the {MOST_PAIRS} allowed"
-            for each in verdict.forecast
-        ]
-    )
-    return (
-        f"Pairs that find a difference of {differences} points in four of five duels, at this "
-        f"spread: {pairs}."
-    )
+    pairs = [
+        f"about {each.pairs} for {100 * each.difference:g}"
+        if each.pairs is not None and each.pairs <= MOST_PAIRS
+        else f"more than {MOST_PAIRS} for {100 * each.difference:g}"
+        for each in verdict.forecast
+    ]
+    return f"Pairs needed to find a difference, in points: {listed(pairs)}."
 
 
 def _interval(verdict: Verdict, sign: int = 1) -> str:

@@ -16,7 +16,7 @@ from cnnlib.experiments.study import check_trains, shared_mode, submit_study
 from cnnlib.records.compare import Effect
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.runs import studies
-from cnnlib.runs.studies import DONE, STOPPED, Study, StudyStep
+from cnnlib.runs.studies import DONE, INCOMPLETE, Study, StudyStep
 from cnnlib.units import format_points, percent, plural
 
 if TYPE_CHECKING:
@@ -36,8 +36,7 @@ class Trial:
     Args:
         score: Mean validation accuracy of its seeds, once all have finished; a run that diverged
             scores 0, and one that was broken off has no score.
-        states: The state of each run; "pruned" where a search stopped it, "deleted" where it is
-            gone.
+        states: The state of each run; "deleted" where it is gone.
     """
 
     settings: Mapping[str, Any]
@@ -58,11 +57,12 @@ class ExperimentState:
 
     Args:
         kind: "grid" or "search".
-        state: "live", "done" or "stopped".
+        state: "live", "done", "stopped" or "incomplete".
         trials: The trials so far, in the order in which they were queued.
         invalid: Combinations that are no valid design, with the reason.
         asked: Total number of runs, the future ones included.
-        measured: Runs with a result: those that finished, diverged, or were pruned by a search.
+        measured: Runs with a result: those that finished or diverged.
+        pruned: Runs that a search stopped early, which have no score.
         counts: Runs without a result that have ended, by state: "lost", "stopped", "interrupted",
             "failed", "deleted", and "not started" where the experiment is not live.
         eta_seconds: Remaining time at the pace of the runs with a result; None before the first.
@@ -78,6 +78,7 @@ class ExperimentState:
     invalid: tuple[Trial, ...]
     asked: int
     measured: int
+    pruned: int
     counts: Mapping[str, int]
     eta_seconds: float | None
     created: float
@@ -90,8 +91,12 @@ class ExperimentState:
         has = "has" if 1 in (self.measured, self.asked) else "have"
         text = f"{self.measured} of {plural(self.asked, 'run')} {has} a result"
         states = Counter(state for trial in self.trials for state in trial.states)
-        apart = [f"{states[each]} {each}" for each in ("diverged", "pruned") if states[each]]
-        return f"{text} ({', '.join(apart)})" if apart else text
+        if states["diverged"]:
+            text += f" ({states['diverged']} diverged)"
+        if self.pruned:
+            was = "was" if self.pruned == 1 else "were"
+            text += f"; {self.pruned} {was} pruned (stopped early by the search)"
+        return text
 
     @property
     def missing(self) -> str:
@@ -167,7 +172,7 @@ def next_step(study: Study) -> StudyStep:
     if submit or study.live_places:
         return StudyStep(submit=submit)
     is_complete = mode is not None and not study.broken_off and not study.deleted
-    return StudyStep(state=DONE if is_complete else STOPPED)
+    return StudyStep(state=DONE if is_complete else INCOMPLETE)
 
 
 def trial_request(
@@ -210,28 +215,39 @@ def read_experiment(study: Study) -> ExperimentState:
     trial_settings = study.body.get("trials") or study.progress.get("trials", [])
     trials = tuple(_trial(study, number, each) for number, each in enumerate(trial_settings))
     invalid = study.body.get("invalid") or study.progress.get("invalid", [])
-    measured = [
-        run
-        for place, run in study.runs.items()
-        if run.state in ("finished", "diverged") or study.is_pruned(place)
-    ]
+    measured = [run for run in study.runs.values() if run.state in ("finished", "diverged")]
+    pruned = [run for place, run in study.runs.items() if study.is_pruned(place)]
     run_count = study.body.get("count") or len(trial_settings) * study.body["seeds"]
     counts = _missing_counts(study, run_count)
     return ExperimentState(
         id=study.id,
         kind=study.kind,
         name=study.body.get("name", ""),
-        state=study.state if study.is_live else STOPPED if counts else DONE,
+        state=_state(study, counts),
         trials=trials,
         invalid=tuple(Trial(each["settings"], reason=each["reason"]) for each in invalid),
         asked=run_count,
         measured=len(measured),
+        pruned=len(pruned),
         counts=counts,
-        eta_seconds=_eta(study, measured, run_count),
+        eta_seconds=_eta(study, [*measured, *pruned], run_count),
         created=study.created,
         problem=study.progress.get("trouble", ""),
         owner=study.owner,
     )
+
+
+def _state(study: Study, counts: Mapping[str, int]) -> str:
+    """Return the state of an experiment; one of an earlier version may be done with runs missing.
+
+    Args:
+        counts: Its runs that ended without a result.
+    """
+    if study.is_live:
+        return study.state
+    if not counts:
+        return DONE
+    return INCOMPLETE if study.state == DONE else study.state
 
 
 def effects(trials: Sequence[Trial]) -> list[Effect]:
@@ -327,9 +343,14 @@ def effects_note(state: ExperimentState, found: Sequence[Effect]) -> str:
     """Write which combinations the effects are over, where that is not all of them; else ""."""
     if all(effect.matched == effect.tried for effect in found):
         return ""
-    missing = state.asked - state.measured
-    has = "has" if 1 in (missing, state.asked) else "have"
-    sentences = [f"{missing:,} of {plural(state.asked, 'run')} {has} no result."] if missing else []
+    missing, runs = state.asked - state.measured - state.pruned, plural(state.asked, "run")
+    sentences = []
+    if state.pruned:
+        was = "was pruned and has" if 1 in (state.pruned, state.asked) else "were pruned and have"
+        sentences.append(f"{state.pruned:,} of {runs} {was} no score.")
+    if missing:
+        has = "has" if 1 in (missing, state.asked) else "have"
+        sentences.append(f"{missing:,} of {runs} {has} no result.")
     counts = [
         f"{effect.setting} over {effect.matched:,} of {plural(effect.tried, 'combination')}"
         for effect in found
@@ -419,9 +440,9 @@ def run_score(run: Run) -> float | None:
     return run.summary.get("last_val_accuracy") if run.state == "finished" else None
 
 
-def _eta(study: Study, measured: Sequence[Run], run_count: int) -> float | None:
-    """Estimate the seconds until all runs have a result, at the pace so far."""
-    done = [run.ended for run in measured if run.ended]
+def _eta(study: Study, ended: Sequence[Run], run_count: int) -> float | None:
+    """Estimate the seconds until all runs have ended, at the pace so far."""
+    done = [run.ended for run in ended if run.ended]
     if not study.is_live or not done:
         return None
     seconds = max(0.0, max(done) - study.created) / len(done) * (run_count - len(done))

@@ -24,7 +24,7 @@ from cnnlib.experiments.study import check_trains, safe_mode, shared_mode, submi
 from cnnlib.records.run import RunRequest
 from cnnlib.runs import studies
 from cnnlib.runs.capacity import default_runs
-from cnnlib.runs.studies import DONE, STOPPED, Study, StudyStep
+from cnnlib.runs.studies import DONE, INCOMPLETE, STOPPED, Study, StudyStep
 
 if TYPE_CHECKING:
     import optuna
@@ -104,7 +104,7 @@ def next_step(study: Study) -> StudyStep:
         pruned = study.progress.get("pruned", [])
         stop = tuple(place for place in _weak_places(study, settings, base) if place not in pruned)
         if stop:
-            return StudyStep(stop=stop, keep={"pruned": [*pruned, *stop]})
+            return StudyStep(stop=stop, command="prune", keep={"pruned": [*pruned, *stop]})
     for number, proposed in enumerate(settings):  # a deleted run of a search that was resumed
         if (place := f"{number}.0") not in study.progress["runs"]:
             return StudyStep(submit={place: _request(study, base, proposed, mode)})
@@ -113,7 +113,7 @@ def next_step(study: Study) -> StudyStep:
         return _propose(study, settings, wanted, mode)
     if live:
         return StudyStep()
-    return StudyStep(state=STOPPED if study.broken_off or study.deleted else DONE)
+    return StudyStep(state=INCOMPLETE if study.broken_off or study.deleted else DONE)
 
 
 def _request(

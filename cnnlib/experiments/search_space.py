@@ -15,7 +15,7 @@ from cnnlib.design.spec import MAX_CONVOLUTIONS, CNNSpec
 from cnnlib.errors import CnnlibError, RecipeError
 from cnnlib.records.recipe import Augmentation, Recipe
 from cnnlib.records.record import checks
-from cnnlib.records.run import RunRequest
+from cnnlib.records.run import RunRequest, check_augmentation
 
 # Settings of the course texts that are not fields: K and L together give the channels.
 SHORT = {
@@ -73,6 +73,7 @@ def combine(base: RunRequest, settings: Mapping[str, Any]) -> Combination:
     try:
         request = with_settings(base, settings)
         plan(request.spec)
+        check_augmentation(request)
     except CnnlibError as error:
         return Combination(settings, None, str(error))
     return Combination(settings, request)

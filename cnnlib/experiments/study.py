@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlib.design.channels_last import breaks_channels_last
 from cnnlib.design.plan import plan
 from cnnlib.errors import RecipeError
+from cnnlib.records.run import check_augmentation
 from cnnlib.runs import studies
 from cnnlib.runs.capacity import default_runs, usable_cores, visible_gpus
 
@@ -42,8 +43,11 @@ def submit_study(
         planned: All its runs, where the first steps queue only a part of them.
 
     Raises:
+        RecipeError: An augmentation is too large for the pictures.
         LimitError: The runs exceed the number or the size that one person may queue.
     """
+    for request in first:
+        check_augmentation(request)
     mode = settled_mode(first)
     return studies.submit(store, kind, body, _next_step_of(kind), planned, mode)
 

@@ -89,7 +89,7 @@ class VerdictCard:
     """The result of a duel as one record.
 
     Args:
-        state: "live", "done" or "stopped".
+        state: "live", "done", "stopped" or "incomplete".
         headline: The verdict in a few words; sentence: with its interval.
         pairs: The pairs that count.
         certainty: What is promised, and what is not.

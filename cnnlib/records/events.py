@@ -88,7 +88,7 @@ class EpochEnd:
     kind: Literal["epoch"] = "epoch"
 
 
-CommandKind = Literal["pause", "resume", "step", "stop", "set", "look"]
+CommandKind = Literal["pause", "resume", "step", "stop", "prune", "interrupt", "set", "look"]
 Setting = Literal["lr", "momentum", "weight_decay"]
 
 
@@ -98,6 +98,7 @@ class Command:
 
     Args:
         kind: "pause"; "resume"; "step" (one batch, then pause); "stop" (end now, keep the weights);
+            "prune" (the same, by a search); "interrupt" (end with a checkpoint, to be resumed);
             "set" (change ``setting`` to ``value``); "look" (update one ``latest`` snapshot for the
             next ten seconds, for inspection).
     """

@@ -22,6 +22,7 @@ RunState = Literal[
     "paused",
     "finished",  # all epochs, or early stopping
     "stopped",  # by the Stop button; the weights are kept and measured
+    "pruned",  # stopped by its search, because others were better; kept and measured, too
     "interrupted",  # the app was shut down, or Ctrl-C; can be resumed from its checkpoint
     "diverged",  # the loss was no longer a number; the last good weights are kept
     "failed",  # an error, with its reason
@@ -30,7 +31,9 @@ RunState = Literal[
 RUN_STATES: tuple[str, ...] = get_args(RunState)
 LIVE_STATES: tuple[str, ...] = ("queued", "starting", "running", "paused")
 ENDED_STATES: tuple[str, ...] = tuple(state for state in RUN_STATES if state not in LIVE_STATES)
-RESUMABLE_STATES: tuple[str, ...] = ("stopped", "interrupted", "lost", "failed", "diverged")
+RESUMABLE_STATES: tuple[str, ...] = (
+    *("stopped", "pruned", "interrupted", "lost", "failed", "diverged"),
+)
 # Broken off: such a run has no result. One that diverged has one: its settings do not train.
 BROKEN_OFF_STATES: tuple[str, ...] = ("lost", "stopped", "interrupted", "failed")
 
@@ -122,9 +125,14 @@ class RunRequest(Record):
 
     @property
     def title(self) -> str:
-        """The name or the preset, with dataset, seed and the step of a fork."""
+        """The name as it was given, or the preset with dataset and seed; the step of a fork.
+
+        Runs of a group share their name, so dataset and seed follow it.
+        """
         dataset = drawings_title(self.dataset) or self.dataset
-        title = f"{self.name or self.preset or 'own design'} on {dataset}, seed {self.seed}"
+        title = self.name
+        if self.group or not self.name:
+            title = f"{title or self.preset or 'own design'} on {dataset}, seed {self.seed}"
         if self.origin is None or self.origin.weights_only:
             return title
         what = "changed after" if self.origin.fitting else "fork of"
@@ -149,6 +157,24 @@ class RunRequest(Record):
             "recipe": self.recipe.to_dict(),
             "origin": self.origin.to_dict() if self.origin else None,
         }
+
+
+def check_augmentation(request: RunRequest) -> None:
+    """Check that the augmentation leaves something of the pictures.
+
+    Not part of the record: runs of earlier versions have other values.
+
+    Raises:
+        RecipeError: The square of the cutout or the shift is too large for the pictures.
+    """
+    side = request.spec.in_size[-1]
+    for name, most in (("cutout", side), ("shift", side - 1)):
+        pixels = getattr(request.recipe.augmentation, name)
+        if pixels > most:
+            raise RecipeError(
+                f"{name} is {pixels} pixels, but the pictures are {side} x {side}, so it must be "
+                f"at most {most}. Use a number from 0 to {most}."
+            )
 
 
 def check_dataset_name(name: str) -> None:

@@ -193,6 +193,7 @@ def write_card(card: VerdictCard, label: str, *, level: int = 1) -> str:
 _STATES = {
     "live": " The duel is not over: this is its present state.",
     "stopped": " The duel was ended before a verdict.",
+    "incomplete": " The duel was interrupted before a verdict.",
 }
 
 

@@ -13,7 +13,7 @@ IGNORED = 0  # instead of a command's id: it has no effect
 
 
 def submit(connection: sa.Connection, run_id: str, command: Command, now: float) -> int:
-    """Store a command for the run's worker; "stop" ends a queued run at once.
+    """Store a command for the run's worker; "stop" and "interrupt" end a queued run at once.
 
     Returns:
         The command's id, or `IGNORED` if the run has ended, or if the command is "look" and the run
@@ -28,15 +28,20 @@ def submit(connection: sa.Connection, run_id: str, command: Command, now: float)
         return IGNORED
     values = {"kind": command.kind, "setting": command.setting, "value": command.value}
     added = connection.execute(sa.insert(commands).values(run_id=run_id, **values))
-    if row.state == "queued" and command.kind == "stop":
-        _stop_queued(connection, run_id, row.attempt, now)
+    if row.state == "queued" and command.kind in _ENDS:
+        _end_queued(connection, run_id, _ENDS[command.kind], row.attempt, now)
     command_id: int = added.inserted_primary_key[0]  # type: ignore[index]  # an insert has one
     return command_id
 
 
-def _stop_queued(connection: sa.Connection, run_id: str, attempt: int, now: float) -> None:
+_ENDS = {"stop": "stopped", "interrupt": "interrupted"}
+
+
+def _end_queued(
+    connection: sa.Connection, run_id: str, state: str, attempt: int, now: float
+) -> None:
     waited = "before it started" if attempt == 1 else "while it waited to continue"
-    ended = {"state": "stopped", "reason": f"Stopped {waited}.", "ended": now}
+    ended = {"state": state, "reason": f"{state.capitalize()} {waited}.", "ended": now}
     connection.execute(sa.update(runs).where(runs.c.id == run_id).values(**ended))
     connection.execute(sa.delete(commands).where(commands.c.run_id == run_id))
 

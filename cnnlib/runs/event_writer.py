@@ -313,6 +313,8 @@ def _end_values(event: RunEnd, now: float) -> Values:
     values: Values = {"state": event.state, "reason": event.reason, "phase": "", "ended": now}
     if event.step:
         values |= {"step": event.step, "train_seconds": event.train_seconds}
+    if event.images_per_second:
+        values["images_per_second"] = event.images_per_second  # of the whole run
     if event.test is not None:
         values["result"] = event.test.to_dict()
     return values

@@ -24,10 +24,12 @@ from cnnlib.runs.tables import epochs, runs, studies
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+    from cnnlib.records.events import CommandKind
     from cnnlib.records.run import Run, RunRequest
     from cnnlib.runs.store import RunStore
 
-LIVE, DONE, STOPPED = "live", "done", "stopped"
+# Stopped: by a person. Incomplete: runs were broken off; they are resumed with the study.
+LIVE, DONE, STOPPED, INCOMPLETE = "live", "done", "stopped", "incomplete"
 KIND_LABELS = {"duel": "duel", "grid": "experiment", "search": "experiment"}
 
 
@@ -69,7 +71,7 @@ class Study:
 
     @property
     def broken_off(self) -> tuple[str, ...]:
-        """Places of runs that were broken off, except for those that the study stopped itself."""
+        """Places of runs that were broken off; a pruned one was not."""
         return tuple(
             place
             for place, run in self.runs.items()
@@ -78,7 +80,10 @@ class Study:
 
     def is_pruned(self, place: str) -> bool:
         """Whether the study itself stopped a run, because others were better."""
-        return self.runs[place].state == "stopped" and place in self.progress.get("pruned", ())
+        state = self.runs[place].state  # "stopped" in stores of earlier versions
+        return state == "pruned" or (
+            state == "stopped" and place in self.progress.get("pruned", ())
+        )
 
     @property
     def live_places(self) -> tuple[str, ...]:
@@ -93,12 +98,14 @@ class StudyStep:
     Args:
         submit: Runs to queue, by place.
         stop: Places of the runs to stop.
+        command: How they are stopped: "stop", "prune" or "interrupt".
         state: The study's state after the step.
         keep: Values to store in ``progress`` besides the runs.
     """
 
     submit: Mapping[str, RunRequest] = field(default_factory=dict)
     stop: tuple[str, ...] = ()
+    command: CommandKind = "stop"
     state: str = LIVE
     keep: Mapping[str, Any] = field(default_factory=dict)
 
@@ -170,11 +177,21 @@ def live_ids(store: RunStore) -> list[str]:
 
 def stop(store: RunStore, study_id: str) -> None:
     """End a study and stop its live runs."""
+    _end(store, study_id, "stop", STOPPED)
+
+
+def interrupt(store: RunStore, study_id: str) -> None:
+    """End a study and interrupt its live runs, until they are resumed with it."""
+    _end(store, study_id, "interrupt", INCOMPLETE)
+
+
+def _end(store: RunStore, study_id: str, command: CommandKind, state: str) -> None:
     with store.database.write() as connection:
         study = _find(connection, study_id)
         permissions.check(store.person, study.owner, f"The {KIND_LABELS[study.kind]} {study.id}")
         if study.is_live:
-            _apply(connection, study, StudyStep(stop=study.live_places, state=STOPPED))
+            step = StudyStep(stop=study.live_places, command=command, state=state)
+            _apply(connection, study, step)
 
 
 def resume(store: RunStore, study_id: str) -> None:
@@ -228,7 +245,7 @@ def _apply(connection: sa.Connection, study: Study, step: StudyStep) -> None:
     for place, request in step.submit.items():
         run_ids[place] = queue.submit(connection, request, {}, owner=study.owner)
     for place in step.stop:
-        commands.submit(connection, study.runs[place].id, Command("stop"), time.time())
+        commands.submit(connection, study.runs[place].id, Command(step.command), time.time())
     progress = dict(study.progress) | dict(step.keep) | {"runs": run_ids}
     if progress != study.progress or step.state != study.state:
         update = sa.update(studies).where(studies.c.id == study.id)

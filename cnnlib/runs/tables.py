@@ -220,7 +220,7 @@ studies: Table = Table(
     Column("number", Integer, primary_key=True),  # counts up in the order of submission
     Column("id", Text, nullable=False, unique=True),  # also the group of its runs
     Column("kind", Text, nullable=False),  # "duel", "grid" or "search"
-    Column("state", Text, nullable=False, index=True),  # "live", "done" or "stopped"
+    Column("state", Text, nullable=False, index=True),  # as in `studies`
     Column("body", Json, nullable=False),  # the request
     Column("progress", Json, nullable=False, default=dict),  # runs so far, by place
     Column("created", Double, nullable=False),

@@ -45,6 +45,9 @@ def apply_commands(session: Session) -> Generator[Event, None, End | None]:
             case "stop":
                 yield Intervention(step, "stop")
                 return End("stopped")
+            case "prune":
+                yield Intervention(step, "prune")
+                return End("pruned", "Its search stopped it early, because others were better.")
             case "set" if command.setting and session.optimizer.supports(command.setting):
                 yield from _apply_setting(session, command)
             case "look":

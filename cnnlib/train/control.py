@@ -49,7 +49,10 @@ class Control:
         return self._interrupted or bool(self._commands)
 
     def put(self, command: Command) -> None:
-        """Add a command; the loop executes it after the current batch."""
+        """Add a command; the loop executes it after the current batch, "interrupt" even before."""
+        if command.kind == "interrupt":
+            self.interrupt()
+            return
         with self._changed:
             self._commands.append(command)
             self._changed.notify_all()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def finish_run(session: Session, end: End) -> Generator[Event]:
-    """End a run in the given state; a finished or stopped run is saved and measured."""
+    """End a run in the given state; a finished, stopped or pruned run is saved and measured."""
     if end.state == "interrupted":
         yield from finish_interrupted(session)
     elif end.state == "diverged":
@@ -36,7 +36,7 @@ def finish_run(session: Session, end: End) -> Generator[Event]:
             yield _run_end(session, end, weights_step=weights_step)
             return
         validation = None
-        if end.state == "stopped":  # a stop takes effect before the epoch is measured
+        if end.state in ("stopped", "pruned"):  # a stop takes effect before the epoch is measured
             yield Phase("running", MEASURING_STOPPED)
             validation = measure_validation(session)
         yield Phase("running", MEASURING_TEST)

@@ -14,6 +14,7 @@ from cnnlib.data.labelled_drawings import (
 )
 from cnnlib.data.uploads import remove_dataset
 from cnnlib.experiments.study import settled_mode
+from cnnlib.records.run import check_augmentation
 from cnnlib.runs.access.dataset_owners import new_dataset
 from cnnlib.train.execution.forecast import forecast_for_run
 
@@ -35,6 +36,7 @@ def submit_runs(
     Raises:
         CnnlibError: They are refused.
     """
+    check_augmentation(request)
     request = with_settled_mode(request, seeds)
     if seeds > 1:
         request = replace(request, group=secrets.token_hex(4))

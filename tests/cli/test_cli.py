@@ -1,6 +1,7 @@
 """The command line without training: what it prints, and what it says of wrong input."""
 
 import argparse
+import contextlib
 import io
 import json
 import os
@@ -28,13 +29,14 @@ from sample_data import class_folders, encoded, write_folder, write_zip
 
 import cnnlib
 from cnnlib.cli.main import main, parser
-from cnnlib.cli.output import one_line, plain
+from cnnlib.cli.output import TextProgress, one_line, plain
 from cnnlib.cli.run_options import HELP
 from cnnlib.design.cost import cost
 from cnnlib.design.link import encode
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import preset, presets
 from cnnlib.design.spec import CNNSpec
+from cnnlib.records.events import Command
 from cnnlib.records.folders import Folders, app_folder
 from cnnlib.records.recipe import Augmentation, Recipe
 from cnnlib.runs import RunStore
@@ -62,7 +64,7 @@ def refused(run_cli):
     def run(*argv: str) -> str:
         code, out, err = run_cli(*argv)
         assert (code, out) == (2, "")
-        assert err.count("\n") == 1 and err.endswith(".\n"), err
+        assert err.startswith("error: ") and err.count("\n") == 1 and err.endswith(".\n"), err
         assert not Path(os.environ["CNNLAB_RUNS"]).exists(), "something was written"
         return err
 
@@ -132,11 +134,20 @@ def test_cost_explains_a_receptive_field_that_is_larger_than_the_picture(run_cli
 @pytest.mark.parametrize(
     ("argv", "start"),
     [
-        (("--epochs", "-3"), "--epochs is -3, but"),
-        (("--batch-size=100000",), "--batch-size is 100000, but"),
-        (("--clip-grad-norm", "0"), "--clip-grad-norm is 0.0, but"),
-        (("--split-seed", "-1"), "--split-seed is -1, but"),
-        (("--train-limit", "0"), "--train-limit is 0, but"),
+        (("--epochs", "-3"), "error: --epochs is -3, but"),
+        (("--batch-size=100000",), "error: --batch-size is 100000, but"),
+        (("--clip-grad-norm", "0"), "error: --clip-grad-norm is 0.0, but"),
+        (("--split-seed", "-1"), "error: --split-seed is -1, but"),
+        (("--train-limit", "0"), "error: --train-limit is 0, but"),
+        (("--cutout", "99"), "error: --cutout is 99 pixels, but the pictures are 28 x 28"),
+        (("--shift", "28"), "error: --shift is 28 pixels, but the pictures are 28 x 28"),
+        (("--max-batches", "0"), "error: --max-batches: '0' is not a whole number from 1"),
+        (("--validation", "1.0"), "error: --validation: '1.0' is neither a fraction below 1"),
+        (
+            ("--precision", "fastest", "--mode", "t1-nhwc-fp32"),
+            "error: --mode t1-nhwc-fp32 computes in fp32, so it does not go together with "
+            "--precision fastest.",
+        ),
     ],
 )
 def test_an_error_names_the_option_that_was_given(argv, start, refused):
@@ -558,7 +569,7 @@ def test_a_finished_run_is_not_resumed(store, run_cli):
 
 def test_a_run_is_renamed_and_deleted(store, run_cli):
     run_id = finished_run(store)
-    assert "my best on digits" in run_cli("rename", run_id, "my best")[1]
+    assert run_cli("rename", run_id, "my best")[1] == f"{run_id}  my best\n"
     assert run_cli("delete", run_id, "--json")[0] == 0
     assert store.runs() == []
 
@@ -600,6 +611,39 @@ def test_the_exit_code_tells_how_a_watched_run_ended(state, code, store, run_cli
     run_id, worker_id = a_running_run(store)
     store.record_events(run_id, worker_id, [started(), a_step(1), the_end(state, 1)])
     assert run_cli("watch", run_id)[0] == code
+
+
+def test_a_run_that_nothing_will_start_says_so(store, run_cli, monkeypatch):
+    code, out, err = run_cli("train", "--preset", "mlp", "--detach")
+    run_id = out.split()[0]
+    sentence = (
+        "No worker process is running, so nothing will start this run. To train here: "
+        f"'python -m cnnlib resume {run_id}'. Or start the app"
+    )
+    assert code == 0 and sentence in err
+    polls = iter([None, None])
+
+    def end_at_the_second_poll(seconds: float) -> None:
+        if next(polls, "end") == "end":
+            store.submit_command(run_id, Command("stop"))
+
+    monkeypatch.setattr("time.sleep", end_at_the_second_poll)
+    assert run_cli("watch", run_id)[2].count(sentence) == 1
+    store.workers.register()
+    assert run_cli("train", "--preset", "mlp", "--detach")[2].count("No worker") == 0
+
+
+def test_commands_that_a_run_has_executed_are_told_in_words():
+    output = TextProgress()
+    for order, setting, value, sentence in (
+        ("stop", None, None, "Stopped after step 121."),
+        ("set", "lr", 0.01, "lr set to 0.01 after step 121."),
+        ("prune", None, None, "Pruned after step 121."),
+    ):
+        change = {"order": order, "setting": setting, "value": value, "step": 121}
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            output.intervention("1", change)
+        assert printed.getvalue() == f"{sentence}\n"
 
 
 def test_a_fork_needs_a_saved_step_and_epochs_that_are_left(store, run_cli):

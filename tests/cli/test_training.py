@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 import torch
-from example_runs import a_running_run, a_step, the_end
+from example_runs import a_running_run, a_step, the_end, wait_for
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -160,8 +160,8 @@ def test_runs_of_the_same_request_have_titles_that_differ(cli, store):
     named = (*TINY, "--name", "twins")
     first, second = (store.run(cli(*named)[1][-1]["run_id"]) for _ in range(2))
     fork = store.run(cli("fork", first.id, "--step", "4")[1][-1]["run_id"])
-    assert first.title == "twins on digits, seed 0"
-    assert second.title == "twins on digits, seed 0 (2)"
+    assert first.title == "twins"
+    assert second.title == "twins (2)"
     assert fork.title.startswith("mlp on digits, seed 0, fork of step 4")
 
 
@@ -301,7 +301,7 @@ def test_a_signal_ends_a_run_with_a_checkpoint_from_which_it_goes_on(number, cli
     assert steps == list(range(1, told[-1]["step"] + 1))
 
 
-def test_ctrl_c_stops_a_run_that_another_process_trains(cli, store):
+def test_ctrl_c_interrupts_a_run_that_another_process_trains(cli, store):
     run_id = cli(*TINY, "--detach")[1][0]["run_id"]
     worker_id = store.workers.register()
     store.claim(worker_id, run_id)
@@ -315,13 +315,85 @@ def test_ctrl_c_stops_a_run_that_another_process_trains(cli, store):
         os.kill(os.getpid(), signal.SIGINT)
         while not orders:
             orders.extend(store.record_events(run_id, worker_id, []))
-        store.record_events(run_id, worker_id, [RunEnd("stopped", "", 1)])
+        store.record_events(run_id, worker_id, [RunEnd("interrupted", "", 1)])
 
     thread = once_it_trains(store, be_the_worker)
     code = follow_or_train(store, run_id, JsonProgress())
     thread.join()
     store.workers.unregister(worker_id)
-    assert (code, [order.kind for order in orders]) == (130, ["stop"])
+    assert (code, [order.kind for order in orders]) == (130, ["interrupt"])
+
+
+def test_ctrl_c_interrupts_all_seeds_and_one_command_continues_them(store, capsys):
+    thread = once_it_trains(store, lambda: os.kill(os.getpid(), signal.SIGINT))
+    assert main([*ENDLESS, "--seeds", "3"]) == 130
+    thread.join()
+    printed = capsys.readouterr().out.splitlines()
+    last, second, first = store.runs(limit=3)
+    assert [run.state for run in (first, second, last)] == ["interrupted"] * 3
+    group = first.request.group
+    assert printed[-1] == (
+        "Interrupted: of 3 runs, 1 keeps its steps, 2 have not begun. To continue: "
+        f"'python -m cnnlib resume {group}'."
+    )
+    assert not any(line.startswith("mean of") for line in printed)
+
+    def end_each() -> None:
+        for run in (first, second, last):
+            wait_for(lambda run=run: store.run(run.id).state == "running")
+            store.submit_command(run.id, Command("stop"))
+
+    thread = threading.Thread(target=end_each)
+    thread.start()
+    assert main(["resume", group]) == 0
+    thread.join()
+    assert [store.run(run.id).state for run in (first, second, last)] == ["stopped"] * 3
+    assert store.run(first.id).step >= first.step
+
+
+def test_several_runs_are_continued_by_their_ids(cli):
+    ids = [cli(*TINY, "--detach")[1][0]["run_id"] for _ in range(2)]
+    code, told = cli("resume", *ids)
+    assert code == 0
+    assert [each["run_id"] for each in told if each["event"] == "end"] == ids
+
+
+def test_a_run_that_trains_here_at_once_is_not_said_to_wait_for_a_worker(capsys):
+    for options in ((), ("--now",)):
+        assert main([*TINY, *options]) == 0
+        assert "waits for" not in capsys.readouterr().out
+
+
+def test_a_name_stands_as_it_was_given(store, capsys):
+    assert main([*TINY, "--name", "just so", "--epochs", "0"]) == 0
+    assert store.runs(limit=1)[0].title == "just so"
+    assert main([*TINY, "--name", "just so", "--epochs", "0", "--seeds", "2"]) == 0
+    titles = [run.title for run in store.runs(limit=2)]
+    assert titles == ["just so on digits, seed 1", "just so on digits, seed 0"]
+
+
+def test_a_diverged_run_names_the_command_that_goes_on_from_it(store, tmp_path, capsys):
+    assert main([*TINY, "--optimizer", "sgd", "--lr", "1e6", "--epochs", "5"]) == 3
+    run = store.runs(limit=1)[0]
+    advice = capsys.readouterr().out.splitlines()[-1]
+    lr = max(store.steps_after(run.id)["lr"]) / 10
+    assert f"'python -m cnnlib fork {run.id} --step 0 --lr {float(f'{lr:.3g}'):g}'" in advice
+    for argv in (("resume", run.id), ("inspect", "errors", run.id)):
+        assert main([*argv]) == 2
+        refusal = capsys.readouterr().err
+        assert advice in refusal and "Let it finish" not in refusal
+    assert main(["runs", "show", run.id]) == 0
+    assert advice in capsys.readouterr().out
+    picture = tmp_path / "a.png"
+    Image.fromarray(np.arange(28 * 28, dtype="uint8").reshape(28, 28)).save(picture)
+    for word in ("predict", "read"):
+        main([word, run.id, str(picture)])  # refused where the outputs are not numbers
+        assert f"The run {run.id} diverged" in capsys.readouterr().err
+    command = advice.partition("cnnlib ")[2].rstrip("'.").split()
+    assert main([*command, "--detach"]) == 0
+    fork = store.runs(limit=1)[0]
+    assert fork.request.origin.run_id == run.id
+    store.submit_command(fork.id, Command("stop"))
 
 
 def test_a_run_waits_its_turn_and_says_for_what(cli, store, capsys):

@@ -241,11 +241,12 @@ def test_the_pairs_for_three_differences_are_forecast():
     # verdict is possible at pair 7 of 20.
     assert [each.pairs for each in found.forecast] == [90, 25, 7]
     assert forecast_sentence(found) == (
-        "Pairs that find a difference of 0.5, 1, 3 points in four of five duels, at this spread: "
-        "about 90, about 25, about 7."
+        "Pairs needed to find a difference, in points: about 90 for 0.5, about 25 for 1, about 7 "
+        "for 3."
     )
     wide = judge([0.0, 0.08, -0.04, 0.04])
-    assert "spread: more than the 100 allowed, more" in forecast_sentence(wide)
+    assert "points: more than 100 for 0.5, more than 100 for 1" in forecast_sentence(wide)
+    assert forecast_sentence(replace(found, outcome="b")) == ""  # after the verdict
 
 
 def test_the_duel_keeps_its_promises_in_simulation():

@@ -369,12 +369,14 @@ def test_a_detached_duel_says_how_to_see_it_later(capsys):
     assert f"duel --id {duel_id} --detach'" in capsys.readouterr().out
 
 
-def test_ctrl_c_stops_a_duel_and_says_how_to_continue(capsys, monkeypatch):
+def test_ctrl_c_interrupts_a_duel_and_says_how_to_continue(capsys, monkeypatch):
     monkeypatch.setattr("cnnlib.cli.run_here.follow_or_train", lambda *args, **options: 130)
     assert main(["duel", "lenet5", "tiny99"]) == 130
     [duel] = studies.find_all(RunStore(), ["duel"])
-    assert duel.state == "stopped"
-    assert "The duel is stopped. To continue it here: '" in capsys.readouterr().err
+    assert duel.state == "incomplete"
+    said = capsys.readouterr().err
+    assert "The duel is interrupted; all that its runs have trained is kept." in said
+    assert f"To continue it: 'python -m cnnlib duel --id {duel.id}'." in said
 
 
 def test_one_design_is_no_duel(capsys):

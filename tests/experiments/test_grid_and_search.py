@@ -11,6 +11,7 @@ from compare_runs import a_store, finish
 from example_runs import a_request, a_stopped_end, an_epoch, started, the_end
 
 from cnnlib.cli.main import main
+from cnnlib.cli.run_here import StudyFollower
 from cnnlib.errors import RecipeError
 from cnnlib.experiments.grid import (
     Trial,
@@ -24,6 +25,7 @@ from cnnlib.experiments.search import start_search
 from cnnlib.experiments.search_space import combinations, read_values, with_settings
 from cnnlib.experiments.study import advance_studies, resume_study
 from cnnlib.figures.compare import effects_figure
+from cnnlib.records.compare import Effect
 from cnnlib.records.events import RunEnd
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import Run
@@ -152,7 +154,7 @@ def test_a_run_that_was_broken_off_is_counted_apart_and_never_scored(store, stat
     finish_grid(store, plan_id, at_3=state)
     found = experiment_state(store, plan_id)
     assert [trial.score for trial in found.trials] == [0.5, 0.6, 0.7, None]
-    assert (found.state, found.progress) == ("stopped", "3 of 4 runs have a result")
+    assert (found.state, found.progress) == ("incomplete", "3 of 4 runs have a result")
     assert found.missing == f"1 run has no result and is not scored: 1 {state}."
     assert found.best.settings == {"K": 8, "lr": 0.1}
     assert best_so_far(found.trials) == [0.5, 0.6, 0.7]
@@ -341,15 +343,20 @@ def test_a_trial_that_falls_behind_is_stopped(store):
     store.claim(worker_id, run.id)
     store.record_events(run.id, worker_id, [started(), an_epoch(1, 10, val_accuracy=0.3)])
     advance_studies(store)
-    assert [order.kind for order in store.record_events(run.id, worker_id, [])] == ["stop"]
-    store.record_events(run.id, worker_id, [a_stopped_end(step=13)])
+    assert [order.kind for order in store.record_events(run.id, worker_id, [])] == ["prune"]
+    store.record_events(run.id, worker_id, [replace(a_stopped_end(step=13), state="pruned")])
     advance_studies(store)
     pruned = store.run(run.id).summary  # measured where it was stopped
     assert (pruned["last_val_accuracy"], pruned["test_accuracy"]) == (0.6, 0.75)
     state = experiment_state(store, plan_id)
     assert (state.trials[-1].states, state.trials[-1].score) == (("pruned",), None)
     assert (state.state, state.missing) == ("done", "")
-    assert state.progress == "5 of 5 runs have a result (1 pruned)"
+    assert state.progress == (
+        "4 of 5 runs have a result; 1 was pruned (stopped early by the search)"
+    )
+    note = effects_note(state, [Effect("lr", {"0.1": 0.5, "0.2": 0.6}, 0.1, 4, 5)])
+    assert note.startswith("1 of 5 runs was pruned and has no score. Effects compare only")
+    assert "no result" not in note
     assert sum(map(len, (effect.means for effect in effects(state.trials)))) == 4
 
 
@@ -411,14 +418,63 @@ def test_an_experiment_that_was_broken_off_goes_on_with_all_its_runs(capsys):
 TINY_GRID = ["experiment", "grid", "--preset", "mlp", "--vary", "lr=0.1,0.01"]
 
 
-def test_ctrl_c_stops_a_grid_with_all_its_runs(capsys, monkeypatch):
+def test_ctrl_c_interrupts_a_grid_with_all_its_runs(capsys, monkeypatch):
     monkeypatch.setattr("cnnlib.cli.run_here.follow_or_train", lambda *args, **options: 130)
     assert main(TINY_GRID) == 130
     own = RunStore()
     [grid] = studies.find_all(own, ["grid"])
-    assert (grid.state, {run.state for run in own.runs()}) == ("stopped", {"stopped"})
+    assert (grid.state, {run.state for run in own.runs()}) == ("incomplete", {"interrupted"})
     own.close()
-    assert "The experiment is stopped. To continue it here: '" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "The experiment is interrupted; all that its runs have trained is kept." in said
+    assert f"To continue it: 'python -m cnnlib experiment resume {grid.id}'." in said
+
+
+def test_runs_that_end_beside_the_one_that_is_followed_are_printed_after_it(store, capsys):
+    plan_id = a_grid(store)
+    follower = StudyFollower(store, plan_id, as_json=False, has_workers=True)
+    runs = [trial.runs[0] for trial in experiment_state(store, plan_id).trials]
+    for run in reversed(runs):
+        finish(store, run.id)
+    printed = []
+    while left := follower.unprinted([store.run(run.id) for run in runs]):
+        assert follower.follow(left[0])
+        printed.append(left[0].id)
+    assert printed == [run.id for run in runs]
+    shown = capsys.readouterr().out
+    assert all(shown.count(f"{run.id}  finished after") == 1 for run in runs)
+    again = StudyFollower(store, plan_id, as_json=False, has_workers=True)
+    assert again.unprinted([store.run(run.id) for run in runs]) == []  # they ended before
+
+
+def test_a_grid_that_nobody_trains_is_shown_as_incomplete_with_its_command(capsys):
+    assert main([*TINY_GRID, "--detach"]) == 0
+    plan_id = capsys.readouterr().out.split()[0]
+    assert main(["experiment", "show", plan_id]) == 0
+    shown = capsys.readouterr()
+    assert f"{plan_id}  grid incomplete, 0 of 2 runs" in shown.out
+    assert "No worker process is running, so nothing will start its runs." in shown.err
+    assert f"experiment resume {plan_id}'" in shown.err
+    with closing(RunStore()) as own:
+        own.workers.register()
+    assert main(["experiment", "show", plan_id]) == 0
+    shown = capsys.readouterr()
+    assert f"{plan_id}  grid live" in shown.out and shown.err == ""
+
+
+def test_the_group_of_a_grid_is_continued_by_its_own_command(capsys):
+    assert main([*TINY_GRID, "--detach"]) == 0
+    plan_id = capsys.readouterr().out.split()[0]
+    assert main(["resume", plan_id]) == 2
+    assert f"To continue it: 'python -m cnnlib experiment resume {plan_id}'." in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_cutout_larger_than_the_pictures_is_no_valid_combination():
+    proposals = combinations(a_request(), {"cutout": [28, 29]})
+    assert [each.request is None for each in proposals] == [False, True]
+    assert "cutout is 29 pixels, but the pictures are 28 x 28" in proposals[1].reason
 
 
 def test_a_detached_grid_says_how_to_see_it_later(capsys):

@@ -61,7 +61,7 @@ def test_an_answer_names_the_likeliest_class(tmp_path):
     store = a_store(tmp_path)
     run = store.run(store.submit(a_request(name="mine")))
     original = answer(NET, INFO, run, a_dot(3, 3))
-    assert original.title == "mine on digits, seed 0"
+    assert original.title == "mine"
     assert original.probability == max(original.probabilities)
     assert original.name == INFO.classes[original.label]
 

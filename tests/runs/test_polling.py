@@ -24,6 +24,7 @@ from cnnlib.records.events import (
     EpochEnd,
     Intervention,
     Phase,
+    RunEnd,
     SampleScore,
     StepMetrics,
 )
@@ -149,9 +150,7 @@ def test_scores_after_a_checkpoint_are_deleted_by_a_rewind(store):
 def test_the_title_follows_a_rename(store):
     run_id, _ = a_running_run(store)
     store.rename(run_id, "mine")
-    assert (
-        metrics_since(store, run_id)["title"] == store.run(run_id).title == "mine on digits, seed 0"
-    )
+    assert metrics_since(store, run_id)["title"] == store.run(run_id).title == "mine"
 
 
 def test_a_queued_run_says_what_it_waits_for(store):
@@ -177,3 +176,12 @@ def test_the_last_measurements_of_a_run_leave_no_steps_to_wait_for(store, phase)
     run_id, worker_id = a_running_run(store)
     store.record_events(run_id, worker_id, [a_step(1), Phase("running", phase)])
     assert metrics_since(store, run_id)["eta_seconds"] is None
+
+
+def test_a_run_that_ended_has_the_speed_and_the_time_of_the_whole_run(store):
+    run_id, worker_id = a_running_run(store)
+    end = RunEnd("diverged", "", step=5, train_seconds=0.18, images_per_second=2305.0)
+    store.record_events(run_id, worker_id, [*steps(1, 5), end])
+    view, run = metrics_since(store, run_id), store.run(run_id)
+    assert (view["images_per_second"], view["train_seconds"]) == (2305.0, 0.18)
+    assert (run.summary["images_per_second"], run.train_seconds) == (2305.0, 0.18)

@@ -189,6 +189,15 @@ def test_a_run_that_ended_early_waits_again_at_the_end_of_the_queue(store, state
     assert store.steps_after(run_id)["step"] == [1, 2, 3, 4, 5]
 
 
+def test_a_waiting_run_is_interrupted_at_once_and_can_be_resumed(store):
+    run_id = store.submit(a_request())
+    store.submit_command(run_id, Command("interrupt"))
+    run = store.run(run_id)
+    assert (run.state, run.reason) == ("interrupted", "Interrupted before it started.")
+    store.resume(run_id)
+    assert store.run(run_id).state == "queued"
+
+
 def test_stopping_a_resumed_run_in_the_queue_keeps_what_it_had(store):
     run_id, worker_id = a_running_run(store)
     store.record_events(run_id, worker_id, [*steps(1, 5), the_end("interrupted", 5)])

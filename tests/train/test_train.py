@@ -298,11 +298,12 @@ def test_a_single_step_is_one_batch_and_then_a_pause():
     ]
 
 
-def test_a_stopped_run_keeps_and_measures_what_it_learned(tmp_path):
+@pytest.mark.parametrize(("kind", "state"), [("stop", "stopped"), ("prune", "pruned")])
+def test_a_stopped_run_keeps_and_measures_what_it_learned(tmp_path, kind, state):
     folder = run_folder(tmp_path)
-    events = train_with_control(tiny_request(), _put_at(6, Command("stop")), folder=folder)
+    events = train_with_control(tiny_request(), _put_at(6, Command(kind)), folder=folder)
     end = _end(events)
-    assert (end.state, end.step, end.test.count) == ("stopped", 6, 30)
+    assert (end.state, end.step, end.test.count) == (state, 6, 30)
     assert {(6, "snapshot"), (6, "checkpoint")} <= {(f.step, f.what) for f in saved_files(folder)}
 
 
@@ -339,6 +340,14 @@ def test_a_stopped_run_whose_validation_loss_is_infinite_diverged(monkeypatch):
     monkeypatch.setattr("cnnlib.train.finish.measure_validation", lambda _: broken)
     end = _end(train_with_control(tiny_request(), _put_at(6, Command("stop"))))
     assert end.state == "diverged" and "the validation loss became NaN or infinite" in end.reason
+
+
+def test_a_run_that_is_told_to_be_interrupted_ends_with_a_checkpoint(tmp_path):
+    folder = run_folder(tmp_path)
+    events = train_with_control(tiny_request(), _put_at(6, Command("interrupt")), folder=folder)
+    end = _end(events)
+    assert (end.state, end.step, end.test) == ("interrupted", 6, None)
+    assert (6, "checkpoint") in {(f.step, f.what) for f in saved_files(folder)}
 
 
 def test_settings_change_within_one_batch_and_are_recorded():

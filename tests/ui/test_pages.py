@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 from apps import AppTest
-from example_runs import a_request, a_running_run, an_epoch, steps, the_end
+from example_runs import a_checkpoint, a_request, a_running_run, an_epoch, steps, the_end
 from sample_data import class_folders, write_folder
 
 from cnnlib.data.paths import prepared_folder, search_roots
@@ -304,6 +304,22 @@ def test_an_interrupted_run_can_be_continued(store):
     assert store.run(run_id).state == "queued"
 
 
+def test_the_first_button_of_a_diverged_run_does_what_is_advised(store):
+    run_id, worker_id = a_running_run(store)
+    saved = a_checkpoint(0)
+    store.folders.run(run_id).mkdir(parents=True)
+    (store.folders.run(run_id) / saved.file).touch()
+    store.record_events(run_id, worker_id, [saved, *steps(1, 5), the_end("diverged", step=5)])
+    app = open_page("train", run=run_id)
+    assert "train_continue" not in {button.key for button in app.button}
+    # the steps of the example have a learning rate of 0.1
+    assert app.button(key="train_lower_rate").label == "Continue with learning rate 0.01"
+    app.button(key="train_lower_rate").click().run()
+    fork = store.runs(limit=1)[0]
+    assert (fork.request.origin.run_id, fork.request.origin.step) == (run_id, 0)
+    assert fork.request.recipe.lr == 0.01
+
+
 # -- results ---------------------------------------------------------------------------------------
 
 
@@ -380,8 +396,8 @@ def test_a_name_given_in_results_is_the_name_of_the_run_everywhere(store):
     [save] = [each for each in app.button if each.label == "Save"]
     save.click().run()
     assert not app.exception
-    assert store.run(run_id).title == "my net on digits, seed 0"
-    assert open_page("train", run=run_id).title[0].value == "my net on digits, seed 0"
+    assert store.run(run_id).title == "my net"
+    assert open_page("train", run=run_id).title[0].value == "my net"
 
 
 def test_a_run_that_is_live_cannot_be_deleted_and_the_button_says_why(store):

@@ -5,25 +5,33 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
+from cnnlib.cli.diverged import fork_advice
 from cnnlib.cli.output import print_result
 from cnnlib.cli.parser import (
     JSON_LINES,
+    PROGRAM,
     UsageError,
     add_command,
+    id_of_run,
     number,
     shown,
     unknown_name,
     whole_number,
 )
-from cnnlib.cli.run_here import add_queue_options, follow_all, submit
+from cnnlib.cli.run_here import add_queue_options, follow_all, resume_command, submit
 from cnnlib.cli.run_options import add_recipe_options, changed_recipe
 from cnnlib.cli.store import existing_store, run_at_step
 from cnnlib.errors import StoreError
 from cnnlib.records.events import Command, CommandKind, Setting
 from cnnlib.records.recipe import Recipe
+from cnnlib.records.run import RESUMABLE_STATES
 
+if TYPE_CHECKING:
+    from cnnlib.runs import RunStore
+
+_CONTINUED = tuple(state for state in RESUMABLE_STATES if state != "diverged")
 SETTINGS: tuple[Setting, ...] = get_args(Setting)
 _COMMANDS: dict[CommandKind, str] = {
     "pause": "pause a run after the current batch",
@@ -62,10 +70,16 @@ def add_commands(commands: Any) -> None:
     resume = add_command(
         commands,
         "resume",
-        resume_run,
-        "continue a paused, stopped or interrupted run",
-        run=True,
+        resume_runs,
+        "continue runs that wait, are paused, or were stopped or interrupted",
         json=JSON_LINES,
+    )
+    resume.add_argument(
+        "ids",
+        metavar="ID",
+        nargs="+",
+        type=id_of_run,
+        help="id of a run, or name of a group, such as that of the seeds of one command",
     )
     add_queue_options(resume)
 
@@ -140,11 +154,57 @@ def fork_run(args: argparse.Namespace) -> int:
     return submit(store, request, args)
 
 
-def resume_run(args: argparse.Namespace) -> int:
-    """Continue a paused run in its process; put a run that ended back into the queue."""
-    store = existing_store(args.run_id)
-    if store.run(args.run_id).state == "paused":
-        send(args.run_id, [Command("resume")], as_json=args.json)
+def resume_runs(args: argparse.Namespace) -> int:
+    """Continue paused runs in their processes; train the others, from their last checkpoints."""
+    store = existing_store(args.ids[0])
+    found = list(dict.fromkeys(run for each in args.ids for run in _runs_named(store, each)))
+    to_follow = []
+    for run_id in found:
+        state = store.run(run_id).state
+        if state == "paused":
+            send(run_id, [Command("resume")], as_json=args.json)
+        elif state == "queued":
+            to_follow.append(run_id)
+        else:
+            store.resume(run_id)
+            to_follow.append(run_id)
+    if not to_follow:
         return 0
-    store.resume(args.run_id)
-    return follow_all(store, [args.run_id], args)
+    group = store.run(to_follow[0]).request.group
+    is_group = args.ids == [group]
+    whole = [run.id for run in reversed(store.runs(group=group))] if is_group else to_follow
+    return follow_all(store, to_follow, args, whole)
+
+
+def _runs_named(store: RunStore, name: str) -> list[str]:
+    """Return the ids of the runs to continue: a run, or those of a group that are left.
+
+    Raises:
+        StoreError: There is neither; it is a study, which has a command of its own; the run
+            diverged; or all runs of the group have ended.
+    """
+    from cnnlib.experiments.study import KINDS
+    from cnnlib.runs import studies
+
+    kinds = {study.id: study.kind for study in studies.find_all(store, tuple(KINDS))}
+    if name in kinds:
+        label = studies.KIND_LABELS[kinds[name]]
+        raise StoreError(
+            f"{name} is the id of a study of the kind {label}, not that of a run. To continue it: "
+            f"'{resume_command(kinds[name], name)}'."
+        )
+    runs = store.runs(group=name)[::-1]
+    if not runs:
+        run = store.run(name)
+        if run.state == "diverged":
+            raise StoreError(
+                f"The run {name} diverged and would diverge again. {fork_advice(store, run)}"
+            )
+        return [name]
+    left = [run.id for run in runs if run.state in ("queued", "paused", *_CONTINUED)]
+    if not left:
+        raise StoreError(
+            f"Each of the {len(runs)} runs of the group {name} is in training, finished or "
+            f"diverged, so there is none to continue. '{PROGRAM} runs --group {name}' lists them."
+        )
+    return left

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.commands.datasets import dataset_named
+from cnnlib.cli.commands.watch import POLL_SECONDS
 from cnnlib.cli.design_options import read_spec
 from cnnlib.cli.output import print_json
 from cnnlib.cli.parser import (
@@ -18,7 +20,7 @@ from cnnlib.cli.parser import (
     id_of_run,
     one_of,
 )
-from cnnlib.cli.run_here import follow_study, workers_for
+from cnnlib.cli.run_here import StudyFollower, resume_command, workers_for
 from cnnlib.cli.run_options import (
     DETACH_ALL,
     add_recipe_options_of_b,
@@ -26,7 +28,7 @@ from cnnlib.cli.run_options import (
     recipe_of_b,
     run_request,
 )
-from cnnlib.cli.store import existing_store, open_store
+from cnnlib.cli.store import existing_store, open_store, print_unless_served
 from cnnlib.design.presets import adapt, preset, presets
 from cnnlib.units import plural
 
@@ -98,6 +100,7 @@ def run_duel(args: argparse.Namespace) -> int:
         _print_state(state, args.json)
         if state.state == "live" and not args.json:
             print(f"To see it later: '{PROGRAM} duel --id {duel_id} --detach'.", flush=True)
+            print_unless_served(store, "its runs", resume_command("duel", duel_id))
         return 0
     with workers_for(store, 2) as has_workers:
         return _run_to_end(store, duel_id, args.json, has_workers)
@@ -108,19 +111,22 @@ def _run_to_end(store: RunStore, duel_id: str, as_json: bool, has_workers: bool)
     from cnnlib.experiments.duel import duel_state
     from cnnlib.experiments.study import advance_studies
 
+    follower = StudyFollower(store, duel_id, as_json=as_json, has_workers=has_workers)
     printed_pairs = -1
     while True:
         advance_studies(store)
         state = duel_state(store, duel_id)
-        if state.verdict.pairs != printed_pairs or state.state != "live":
+        runs = follower.unprinted(state.runs)
+        is_waiting = any(run.is_live for run in state.runs)
+        has_ended = not runs and (state.state != "live" or bool(state.problem and not is_waiting))
+        if has_ended or (state.state == "live" and state.verdict.pairs != printed_pairs):
             printed_pairs = state.verdict.pairs
             _print_state(state, as_json)
-        if state.state != "live":
-            return 0 if state.state == "done" else 3
-        waiting = [run for run in state.runs if run.is_live]
-        if state.problem and not waiting:
-            return INTERRUPTED
-        if not follow_study(store, duel_id, waiting, as_json, has_workers, "duel --id"):
+        if has_ended:
+            return {"done": 0, "live": INTERRUPTED}.get(state.state, 3)
+        if not runs:
+            time.sleep(POLL_SECONDS)
+        elif not follower.follow(runs[0]):
             return INTERRUPTED
 
 
@@ -214,4 +220,4 @@ def _print_state(state: DuelState, as_json: bool) -> None:
     if state.verdict.is_over:
         print(f"Its verdict card: '{PROGRAM} verdict {state.id}'.", flush=True)
     if state.can_resume:
-        print(f"To train what is missing: '{PROGRAM} duel --id {state.id}'.", flush=True)
+        print(f"To train what is missing: '{resume_command('duel', state.id)}'.", flush=True)

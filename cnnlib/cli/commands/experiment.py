@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.commands.datasets import dataset_named
+from cnnlib.cli.commands.watch import POLL_SECONDS
 from cnnlib.cli.design_options import add_adapt_option, add_design_options, selected_design
 from cnnlib.cli.output import duration, format_date, print_json, print_table
 from cnnlib.cli.parser import (
@@ -17,9 +19,9 @@ from cnnlib.cli.parser import (
     id_of_run,
     shown,
 )
-from cnnlib.cli.run_here import follow_study, workers_for
+from cnnlib.cli.run_here import StudyFollower, resume_command, workers_for
 from cnnlib.cli.run_options import DETACH_ALL, add_run_options, run_request
-from cnnlib.cli.store import existing_store, has_store, open_store
+from cnnlib.cli.store import existing_store, has_store, open_store, print_unless_served
 from cnnlib.units import percent
 
 if TYPE_CHECKING:
@@ -149,15 +151,19 @@ def list_experiments(args: argparse.Namespace) -> None:
     from cnnlib.experiments.study import KINDS
     from cnnlib.runs import studies
 
-    found = studies.find_all(open_store(), tuple(KINDS)) if has_store() else []
+    store = open_store() if has_store() else None
+    found = studies.find_all(store, tuple(KINDS)) if store else []
     if args.json:
         facts = ("id", "kind", "state", "created")
         print_json([{name: getattr(each, name) for name in facts} for each in found])
-    elif not found:
+    elif store is None or not found:
         print("No experiments yet.")
     else:
         lines = [
-            (each.id, each.kind, each.state, len(each.progress["runs"]), format_date(each.created))
+            (
+                *(each.id, each.kind, _shown_state(store, each.state)),
+                *(len(each.progress["runs"]), format_date(each.created)),
+            )
             for each in found
         ]
         print_table(("id", "kind", "state", "runs", "created"), lines)
@@ -174,16 +180,19 @@ def _follow(store: RunStore, study_id: str, args: argparse.Namespace, has_worker
     from cnnlib.experiments.grid import experiment_state
     from cnnlib.experiments.study import advance_studies
 
+    follower = StudyFollower(store, study_id, as_json=args.json, has_workers=has_workers)
     while True:
         advance_studies(store)
         state = experiment_state(store, study_id)
-        waiting = [run for trial in state.trials for run in trial.runs if run.is_live]
-        if not waiting and state.state != "live":
+        runs = follower.unprinted([run for trial in state.trials for run in trial.runs])
+        if runs:
+            if not follower.follow(runs[0]):
+                return INTERRUPTED
+        elif state.state == "live":
+            time.sleep(POLL_SECONDS)
+        else:
             _print_state(store, study_id, args)
             return 0 if state.state == "done" else 3
-        command = "experiment resume"
-        if not follow_study(store, study_id, waiting, args.json, has_workers, command):
-            return INTERRUPTED
 
 
 def _print_state(store: RunStore, study_id: str, args: argparse.Namespace) -> int:
@@ -197,7 +206,7 @@ def _print_state(store: RunStore, study_id: str, args: argparse.Namespace) -> in
         print_json({"event": "experiment"} | _facts(state) | facts)
         return 0
     eta = f", about {duration(state.eta_seconds)} left" if state.eta_seconds else ""
-    print(f"{state.id}  {state.kind} {state.state}, {state.progress}{eta}\n")
+    print(f"{state.id}  {state.kind} {_shown_state(store, state.state)}, {state.progress}{eta}\n")
     lines = [
         (trial.title, percent(trial.score, unknown=""), ", ".join(trial.states), _ids(trial))
         for trial in state.trials
@@ -206,8 +215,8 @@ def _print_state(store: RunStore, study_id: str, args: argparse.Namespace) -> in
     for trial in state.invalid:
         print(f"{trial.title}: {trial.reason}")
     if state.missing:
-        resume = f"'{PROGRAM} experiment resume {state.id}'"
-        print(f"\n{state.missing} To train what is missing: {resume}.")
+        command = resume_command(state.kind, state.id)
+        print(f"\n{state.missing} To train what is missing: '{command}'.")
     if state.best:
         label = "Best" if state.state == "done" else "Best so far"
         print(f"\n{label}: {state.best.title}, validation accuracy {percent(state.best.score)}.")
@@ -219,7 +228,14 @@ def _print_state(store: RunStore, study_id: str, args: argparse.Namespace) -> in
                 )
     if note:
         print(note)
+    if state.state == "live":
+        print_unless_served(store, "its runs", resume_command(state.kind, state.id))
     return 0
+
+
+def _shown_state(store: RunStore, state: str) -> str:
+    """Return the state of a study; one that is live, but that no worker trains, is incomplete."""
+    return "incomplete" if state == "live" and not store.workers.serve_runs() else state
 
 
 def _facts(state: ExperimentState) -> dict[str, Any]:
@@ -234,7 +250,10 @@ def _facts(state: ExperimentState) -> dict[str, Any]:
             "states": trial.states,
         }
 
-    names = ("id", "kind", "name", "state", "asked", "measured", "counts", "eta_seconds", "created")
+    names = (
+        *("id", "kind", "name", "state", "asked", "measured", "pruned"),
+        *("counts", "eta_seconds", "created"),
+    )
     return {name: getattr(state, name) for name in names} | {
         "trials": [trial_facts(trial) for trial in state.trials],
         "invalid": [trial_facts(trial) for trial in state.invalid],

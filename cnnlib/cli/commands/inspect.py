@@ -6,17 +6,22 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.commands.inspect_jobs import add_job_commands
+from cnnlib.cli.diverged import fork_advice
 from cnnlib.cli.inspect_args import add_options, open_run, window_at, write_values
 from cnnlib.cli.output import print_facts, print_json, print_table
-from cnnlib.cli.parser import add_command, one_of, shown, whole_number
+from cnnlib.cli.parser import PROGRAM, add_command, one_of, shown, whole_number
 from cnnlib.cli.store import existing_store
 from cnnlib.errors import ProbeError
 from cnnlib.records.job import run_job
+from cnnlib.records.run import RESUMABLE_STATES
 from cnnlib.units import percent
 from cnnlib.vocabulary.inspection import ATTRIBUTION_METHODS
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from cnnlib.records.run import Run
+    from cnnlib.runs import RunStore
 
 
 def add_commands(commands: Any) -> None:
@@ -72,7 +77,7 @@ def show_errors(args: argparse.Namespace) -> None:
     if result is None or not result.predictions_file:
         raise ProbeError(
             f"The run {run.id} has no results on the test split, which are measured when a run "
-            "finishes. Let it finish, or choose a finished run."
+            f"finishes. {_advice_without_results(store, run)}"
         )
     found = read_predictions(store.folders.run(run.id) / result.predictions_file)
     names = run_pictures(run, store.folders).info.classes
@@ -93,6 +98,17 @@ def show_errors(args: argparse.Namespace) -> None:
     print()
     print_table(("true class", "predicted class", "pictures"), rows)
     print(f"\nConfidence and accuracy differ by {100 * gap:.2f} percentage points on average.")
+
+
+def _advice_without_results(store: RunStore, run: Run) -> str:
+    """Return what to do with a run that has no results on the test split."""
+    if run.is_live:
+        return "Let it finish, or choose a finished run."
+    if run.state == "diverged":
+        return f"This one diverged. {fork_advice(store, run)}".rstrip()
+    if run.state in RESUMABLE_STATES:
+        return f"This one is {run.state}. To continue it: '{PROGRAM} resume {run.id}'."
+    return "Choose another run."
 
 
 def write_filters(args: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from cnnlib.cli.diverged import fork_advice
 from cnnlib.cli.output import (
     duration,
     format_date,
@@ -135,6 +136,8 @@ def _print_diagnoses(store: RunStore, run: Run) -> None:
 
     for diagnosis in diagnoses_of(store, run):
         print("\n".join(diagnosis_lines(diagnosis)), end="\n\n")
+    if advice := fork_advice(store, run):
+        print(advice, end="\n\n")
 
 
 def rename_run(args: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from cnnlib.cli.commands.datasets import dataset_named
 from cnnlib.cli.design_options import add_adapt_option, add_design_options, selected_design
-from cnnlib.cli.output import print_error
+from cnnlib.cli.output import print_note
 from cnnlib.cli.parser import JSON_LINES, UsageError, add_command, whole_number
 from cnnlib.cli.run_here import add_queue_options, submit
 from cnnlib.cli.run_options import add_run_options, run_request
@@ -57,5 +57,5 @@ def train_runs(args: argparse.Namespace) -> int:
     request = run_request(args, info, design.plan.spec, design.preset)
     request = replace(request, compile=args.compile, name=args.name)
     if few := describe_few_validation(validation_size(info, request.validation)):
-        print_error(few)
+        print_note(few)
     return submit(open_store(), request, args, args.seeds)

@@ -7,9 +7,10 @@ import time
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cnnlib.cli.diverged import fork_advice
 from cnnlib.cli.output import JsonProgress, ProgressOutput, TextProgress, Update
-from cnnlib.cli.parser import JSON_LINES, add_command
-from cnnlib.cli.store import all_run_facts, existing_store
+from cnnlib.cli.parser import JSON_LINES, PROGRAM, add_command
+from cnnlib.cli.store import all_run_facts, existing_store, print_unless_served
 from cnnlib.errors import StoreError
 from cnnlib.records.run import ENDED_STATES, Run
 
@@ -32,7 +33,11 @@ def add_commands(commands: Any) -> None:
 def watch_run(args: argparse.Namespace) -> int:
     """Print the progress of a run until it ends; Ctrl-C does not stop the run."""
     store = existing_store(args.run_id)
-    for _ in follow_run(store, args.run_id, progress_output(args.json)):
+    is_noted = False
+    for update in follow_run(store, args.run_id, progress_output(args.json)):
+        if update["state"] == "queued" and not is_noted:
+            is_noted = True
+            print_unless_served(store, "this run", f"{PROGRAM} resume {args.run_id}")
         time.sleep(POLL_SECONDS)
     return exit_code(store.run(args.run_id))
 
@@ -47,8 +52,13 @@ def exit_code(run: Run) -> int:
     return EXIT_CODES.get(run.state, 0)
 
 
-def follow_run(store: RunStore, run_id: str, progress_output: ProgressOutput) -> Generator[Update]:
+def follow_run(
+    store: RunStore, run_id: str, progress_output: ProgressOutput, *, is_waiting: bool = True
+) -> Generator[Update]:
     """Print what is new about a run until it has ended; the caller waits between two polls.
+
+    Args:
+        is_waiting: Whether the run waits while it is queued: the caller does not start it at once.
 
     Yields:
         The result of ``metrics_since`` while the run has not ended; where the store cannot be
@@ -61,6 +71,7 @@ def follow_run(store: RunStore, run_id: str, progress_output: ProgressOutput) ->
     from cnnlib.runs.polling import metrics_since
 
     printed, update, read_at = _Printed(), None, time.monotonic()
+    is_begun = False
     while True:
         try:
             update = metrics_since(store, run_id, printed.step, printed.epoch, printed.sample)
@@ -70,8 +81,14 @@ def follow_run(store: RunStore, run_id: str, progress_output: ProgressOutput) ->
                 raise
             yield update
             continue
+        if not is_begun:
+            progress_output.begin(update)
+            is_begun = True
         if update["attempt"] != printed.attempt:
             printed = _Printed(update["attempt"])
+            continue
+        if update["state"] == "queued" and not is_waiting:
+            yield update
             continue
         printed.print_new(update, progress_output)
         if update["more"]:
@@ -79,7 +96,8 @@ def follow_run(store: RunStore, run_id: str, progress_output: ProgressOutput) ->
         if update["epochs"] or update["state"] in ENDED_STATES:
             printed.print_diagnoses(diagnoses_of(store, store.run(run_id)), run_id, progress_output)
         if update["state"] in ENDED_STATES:
-            progress_output.end(all_run_facts(store, store.run(run_id)))
+            run = store.run(run_id)
+            progress_output.end(all_run_facts(store, run), fork_advice(store, run))
             return
         yield update
 
@@ -107,6 +125,10 @@ class _Printed:
 
     def print_new(self, update: Update, progress_output: ProgressOutput) -> None:
         """Print what is new, and remember it."""
+        state = (update["state"], update["phase"], update["queue_position"])
+        if state != self._state and update["state"] not in ENDED_STATES:
+            progress_output.state(update)
+            self._state = state
         for sample in update["samples"]:
             progress_output.sample(update["run_id"], sample)
             self.sample = sample[0]
@@ -116,10 +138,6 @@ class _Printed:
         for change in update["interventions"][self._interventions :]:
             progress_output.intervention(update["run_id"], change)
         self._interventions = len(update["interventions"])
-        state = (update["state"], update["phase"], update["queue_position"])
-        if state != self._state and update["state"] not in ENDED_STATES:
-            progress_output.state(update)
-            self._state = state
         if update["steps"]["step"]:
             latest = {name: column[-1] for name, column in update["steps"].items()}
             whole = {name: update[name] for name in ("run_id", "total_steps", "eta_seconds")}

@@ -92,17 +92,23 @@ class Workers:
 
     def serve_runs_here(self) -> bool:
         """Return whether a worker for runs is registered on this machine."""
-        self.reap()
-        return self._is_registered_here("runs")
+        return self._is_registered("runs", is_here=True)
+
+    def serve_runs(self) -> bool:
+        """Return whether a worker for runs is registered on any machine."""
+        return self._is_registered("runs")
 
     def free_threads(self) -> int:
         """Return the threads that a run may use that is alone: a core stays with open pages."""
-        return max(1, usable_cores() - self._is_registered_here("pages"))
+        return max(1, usable_cores() - self._is_registered("pages", is_here=True))
 
-    def _is_registered_here(self, does: str) -> bool:
-        here = sa.and_(workers.c.does == does, workers.c.host == platform.node())
+    def _is_registered(self, does: str, *, is_here: bool = False) -> bool:
+        self.reap()
+        wanted = sa.select(workers.c.id).where(workers.c.does == does)
+        if is_here:
+            wanted = wanted.where(workers.c.host == platform.node())
         with self._database.read() as connection:
-            return connection.execute(sa.select(workers.c.id).where(here)).first() is not None
+            return connection.execute(wanted).first() is not None
 
     def reap(self) -> list[str]:
         """Remove dead workers and end their runs as "lost" and their jobs as "failed".

@@ -24,6 +24,7 @@ STATE_LABELS = {
     "paused": "Paused",
     "finished": "Finished",
     "stopped": "Stopped",
+    "pruned": "Pruned",
     "interrupted": "Interrupted",
     "diverged": "Diverged",
     "failed": "Failed",

@@ -298,7 +298,7 @@ def _keep(state: LabState, action: Mapping[str, Any]) -> LabState:
         [run_id] = submit_runs(run_store(), request)
         message = f"{run_store().run(run_id).title} is queued. It trains from fresh weights."
     else:
-        run_store().sketches.keep(run_id, name="Lab")
+        run_store().sketches.keep(run_id, name=state.run_name)
         state = replace(state, kept=run_id)
         message = f"This run is kept as {run_store().run(run_id).title}."
     return replace(state, message=message, subject=at_root(f"train?{urlencode({'run': run_id})}"))

@@ -12,7 +12,7 @@ from cnnlib.design import link
 from cnnlib.design.presets import adapt
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import RecipeError
-from cnnlib.records.dataset import DatasetInfo
+from cnnlib.records.dataset import DatasetInfo, drawings_title
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.recipe_link import decode_recipe, encode_recipe
 from cnnlib.records.recipe_presets import default_recipe
@@ -134,7 +134,12 @@ class LabState:
 
     def sketch_request(self) -> RunRequest:
         """Return the request of a sketch."""
-        return RunRequest(self.spec, self.recipe, self.dataset, self.seed, name="Lab")
+        return RunRequest(self.spec, self.recipe, self.dataset, self.seed, name=self.run_name)
+
+    @property
+    def run_name(self) -> str:
+        """The name of its runs."""
+        return f"Lab on {drawings_title(self.dataset) or self.dataset}"
 
     def clean_request(self, epochs: int) -> RunRequest:
         """Return the request of a run from fresh weights with this design and these settings.

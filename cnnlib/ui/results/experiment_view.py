@@ -61,7 +61,7 @@ def show_experiments() -> None:
     past_experiments(experiment)
 
 
-_STATES: Mapping[str, str] = {"live": "running", "done": "done", "stopped": "stopped"}
+_STATES: Mapping[str, str] = {"live": "running"}  # the others as they are
 _ACCURACY = "Validation accuracy"
 _ACCURACY_HELP = (
     "Of the weights that each run ends with, those of the last epoch or of the one that early "
@@ -84,7 +84,7 @@ def past_experiments(current: str | None) -> None:
 
 def _describe_study(study: Study) -> str:
     runs = plural(len(study.progress["runs"]), "run")
-    return f"{study_title(study)}: {study.kind}, {runs}, {_STATES[study.state]}"
+    return f"{study_title(study)}: {study.kind}, {runs}, {_STATES.get(study.state, study.state)}"
 
 
 def _show_experiment(study_id: str, shown_state: str) -> None:
@@ -135,8 +135,8 @@ def _search_finer(study_id: str) -> None:
 
 def _show_progress(state: ExperimentState) -> None:
     left = f", about {duration(state.eta_seconds)} left" if state.eta_seconds is not None else ""
-    prefix = {"live": "", "done": "Done: ", "stopped": "Stopped: "}[state.state]
-    share = state.measured / state.asked if state.asked else 0.0
+    prefix = "" if state.state == "live" else f"{state.state.capitalize()}: "
+    share = (state.measured + state.pruned) / state.asked if state.asked else 0.0
     st.progress(min(1.0, share), f"{prefix}{state.progress}{left}")
     active = [
         run for trial in state.trials for run in trial.runs if run.is_live and run.state != "queued"

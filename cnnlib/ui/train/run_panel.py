@@ -10,6 +10,7 @@ import streamlit as st
 
 from cnnlib.compare.seeds import wilson
 from cnnlib.design.link import encode
+from cnnlib.diagnosis.lower_rate import lower_rate
 from cnnlib.records.events import Command, CommandKind, SplitResult
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.recipe_link import encode_recipe
@@ -145,8 +146,13 @@ def _learning_rate(run: Run) -> None:
 
 
 def _continue_button(runs: Sequence[Run]) -> None:
-    """Show a button that resumes ended runs, if any of them can be resumed."""
-    resumable = [run for run in runs if run.state in RESUMABLE_STATES]
+    """Show a button that resumes ended runs, if any of them can be resumed.
+
+    A run that diverged would diverge again: alone, it gets a button that forks it instead.
+    """
+    if len(runs) == 1 and runs[0].state == "diverged":
+        _lower_rate_button(runs[0])
+    resumable = [r for r in runs if r.state in RESUMABLE_STATES and r.state != "diverged"]
     resumable = own_runs(resumable) or resumable
     if resumable:
         own_button(
@@ -158,6 +164,31 @@ def _continue_button(runs: Sequence[Run]) -> None:
             help="Continue from the last checkpoint.",
             action=(_resume, [run.id for run in resumable]),
         )
+
+
+def _lower_rate_button(run: Run) -> None:
+    """Show a button that forks a run that diverged, with the advised learning rate."""
+    store = run_store()
+    advised = lower_rate(store, run)
+    if advised is None:
+        return
+    label = f"Continue with {_lr_label(run.request.recipe).lower()} {advised.lr:g}"
+    help = (
+        f"A new run from step {advised.step:,} of this one, with a tenth of the highest learning "
+        "rate that it used."
+    )
+    if st.button(
+        label, icon=":material/play_arrow:", key="train_lower_rate", type="primary", help=help
+    ):
+        with errors_shown():
+            recipe = replace(recipe_at(store, run, advised.step), lr=advised.lr)
+            _train_fork(run, advised.step, recipe)
+
+
+def _train_fork(run: Run, step: int, recipe: Recipe) -> None:
+    """Submit a fork, and show it with its run in one chart."""
+    submitted = submit_runs(run_store(), fork_request(run_store(), run, step, recipe))
+    st.switch_page(TRAIN, query_params={"run": [*submitted, run.id]})
 
 
 def _links(runs: Sequence[Run]) -> None:
@@ -215,8 +246,7 @@ def fork_popover(run: Run) -> None:
         st.caption(f"{describe_recipe(recipe)}.")
         if st.button("Train the fork", type="primary", key="train_fork", width="stretch"):
             with errors_shown():
-                submitted = submit_runs(store, fork_request(store, run, step, recipe))
-                st.switch_page(TRAIN, query_params={"run": [*submitted, run.id]})  # in one chart
+                _train_fork(run, step, recipe)
 
 
 def _fork_recipe(recipe: Recipe, key: str) -> Recipe:

@@ -14,9 +14,11 @@ export function figure(value) {
   return value.toFixed(size >= 100 ? 1 : size >= 10 ? 2 : 4);
 }
 
-/** Format a duration: "48 s", "3 min 20 s", "2 h 5 min". */
+/** Format a duration: "180 ms", "48 s", "3 min 20 s", "2 h 5 min". */
 export function duration(seconds) {
   if (!Number.isFinite(seconds)) return "–";
+  const milliseconds = Math.round(1000 * seconds);
+  if (milliseconds > 0 && milliseconds < 1000) return `${milliseconds} ms`;
   const rounded = Math.round(seconds);
   if (rounded < 60) return `${rounded} s`;
   if (rounded < 3600) return `${Math.floor(rounded / 60)} min ${rounded % 60} s`;
@@ -39,6 +41,7 @@ const STATES = {
   paused: "Paused",
   finished: "Finished",
   stopped: "Stopped",
+  pruned: "Pruned",
   interrupted: "Interrupted",
   diverged: "Diverged",
   failed: "Failed",
