@@ -190,7 +190,7 @@ def test_a_grid_that_counted_a_lost_run_as_done_says_what_is_missing(store):
     finish_grid(store, plan_id, at_3="lost")
     with store.database.write() as connection:  # as earlier versions left it
         connection.execute(sa.update(tables.studies).values(state="done"))
-    assert experiment_state(store, plan_id).state == "stopped"
+    assert experiment_state(store, plan_id).state == "incomplete"
 
 
 def test_the_mode_of_a_grid_is_settled_before_its_first_run(store):
@@ -319,9 +319,9 @@ def test_hyperband_stops_all_but_the_best_third_after_one_epoch_and_after_three(
             event = an_epoch(epoch, 10 * epoch, val_accuracy=0.5 + 0.01 * ((7 * number) % 30))
             store.record_events(run.id, worker_id, [event])
             advance_studies(store)
-            if any(order.kind == "stop" for order in store.record_events(run.id, worker_id, [])):
+            if any(order.kind == "prune" for order in store.record_events(run.id, worker_id, [])):
                 stopped_after[epoch] += 1
-                store.record_events(run.id, worker_id, [the_end("stopped", step=10 * epoch)])
+                store.record_events(run.id, worker_id, [the_end("pruned", step=10 * epoch)])
                 break
         else:
             store.record_events(run.id, worker_id, [the_end()])
