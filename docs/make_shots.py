@@ -31,7 +31,7 @@ WAIT_MS = 60_000
 TRAINING_MS = 600_000
 EPOCHS = 3
 RESTING = "[data-test-script-state=notRunning]"
-SEVEN = [(70, 60), (205, 60), (130, 225)]  # corners of its one stroke, on a pad of 280 x 280
+SEVEN = [(105, 90), (308, 90), (195, 338)]  # corners of its one stroke, on a pad of 420 x 420
 LAB_MS = 5_000  # of training before the Lab's picture is taken
 COLOURS = 128  # of a screenshot, so that it is small
 SETTLING_MS = 1500  # wait for fonts, charts and pictures after a page has loaded

@@ -1,76 +1,23 @@
-"""Figures of predictions for a drawing: probabilities, and their change with the drawing."""
+"""The figure of a prediction's probability under small changes of the drawing."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.figures.theme import (
-    GRID,
-    axis,
-    bars,
-    colour,
-    empty_figure,
-    figure,
-    fill,
-    percents,
-    stroke,
-)
+from cnnlib.figures.theme import GRID, axis, colour, empty_figure, figure, stroke
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from cnnlib.records.drawing import Answer, ChangeKind, Robustness
+    from cnnlib.records.drawing import ChangeKind, Robustness
 
-MOST_CLASSES = 12
-_PERCENT = {"range": [0, 100], "ticksuffix": " %"}
 _AMOUNTS: dict[ChangeKind, str] = {
     "right": "pixels<br>to the right",
     "down": "pixels<br>down",
     "turn": "degrees<br>clockwise",
     "thickness": "pixels<br>thicker",
 }
-
-
-def answer_figure(answers: Sequence[Answer]) -> go.Figure:
-    """Draw the probabilities of all classes as bars, several networks side by side.
-
-    Of more than `MOST_CLASSES` classes, the likeliest are shown.
-
-    Args:
-        answers: Predictions of networks with the same classes.
-    """
-    if not answers:
-        return empty_figure("Class probabilities", "Draw something.")
-    classes = answers[0].classes
-    shown = _likeliest_labels(answers)
-    traces = [
-        bars(
-            [classes[label] for label in shown],
-            percents(answer.probabilities[label] for label in shown),
-            answer.title,
-            fill(number),
-            hovertemplate="%{x}: %{y:.2f} %<extra></extra>",
-        )
-        for number, answer in enumerate(answers)
-    ]
-    return figure(
-        traces,
-        "",
-        xaxis=axis("Class", type="category"),
-        yaxis=axis("Probability", **_PERCENT),
-        barmode="group",
-        showlegend=len(answers) > 1,
-        margin={"l": 56, "r": 8, "t": 24, "b": 48},
-        height=260,
-    )
-
-
-def _likeliest_labels(answers: Sequence[Answer]) -> list[int]:
-    """Return the labels of the likeliest classes of any answer, in ascending order."""
-    labels = range(len(answers[0].classes))
-    best = sorted(labels, key=lambda label: -max(a.probabilities[label] for a in answers))
-    return sorted(best[:MOST_CLASSES])
 
 
 def robustness_figure(results: Sequence[Robustness]) -> go.Figure:

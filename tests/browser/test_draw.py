@@ -1,10 +1,11 @@
 """The Draw page in a real browser: digits drawn by mouse, finger and pen, and their answers."""
 
 import io
+import re
 from dataclasses import replace
 
 import pytest
-from drawings import STROKES, Point
+from drawings import SIDE, STROKES, Point
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 from sample_data import write_folder
@@ -34,9 +35,10 @@ def draw(page: Page, digit: str, left: int = 0, top: int = 0, scale: float = 1.0
 
 
 def on_page(page: Page, points: list[Point]) -> list[Point]:
-    """Convert points of the pad to points of the window."""
+    """Convert points of the drawings' square to points of the window."""
     box = pad(page).bounding_box()
-    return [(box["x"] + x, box["y"] + y) for x, y in points]
+    scale = box["width"] / SIDE
+    return [(box["x"] + x * scale, box["y"] + y * scale) for x, y in points]
 
 
 def stroke_on(page: Page, points: list[Point]) -> None:
@@ -54,7 +56,7 @@ def press(page: Page, key: str) -> None:
 
 def expect_answer(page: Page, digit: str) -> None:
     """Wait until the network's answer is this class."""
-    expect(page.get_by_text("% probability").locator("strong")).to_have_text(digit, timeout=LOADING)
+    expect(page.locator(".answer strong")).to_have_text(digit, timeout=LOADING)
 
 
 def expect_empty_pad(page: Page) -> None:
@@ -90,7 +92,9 @@ def test_digits_drawn_with_the_mouse_are_read_at_every_place_and_size(
     stroke_on(page, [(140, 60), (140, 200)])
     expect(page.get_by_text("% probability")).to_be_visible()
     page.get_by_text("Eraser", exact=True).click()
+    page.get_by_role("button", name="Width").click()
     expect(page.get_by_text("Eraser width").first).to_be_visible()
+    page.keyboard.press("Escape")
     stroke_on(page, [(140, 50), (140, 215)])
     expect_empty_pad(page)
 
@@ -144,15 +148,44 @@ def test_a_drawing_is_inspected_and_used_to_fine_tune_the_network(url, page):
 
     page.get_by_role("link", name="Draw", exact=True).click()
     expect(page.get_by_text("% probability")).to_be_visible()  # the drawing was kept
-    page.get_by_text("Wrong? Fine-tune the network").click()
-    page.get_by_role("combobox", name="True class").fill("7")  # far down in the menu
-    page.keyboard.press("Enter")
-    press(page, "draw_keep")
+    teaching = page.locator(".st-key-draw_teaching")
+    teaching.get_by_role("radio", name="7").click()
+    teaching.get_by_role("button", name="Teach the network").click()
     expect(page.get_by_text("1 drawing saved for Digits")).to_be_visible()
-    press(page, "draw_teach")
-    expect(page.get_by_role("link", name="reader, fine-tuned")).to_be_visible()
+    # When it ends, the same drawing is read by both networks, side by side.
+    expect(page.locator(".answer")).to_have_count(2, timeout=FINE_TUNING)
+    expect(page.locator(".answer .role")).to_have_text(["before teaching", "after teaching"])
+    expect(page.locator(".answer strong").last).to_have_text(re.compile(r"\d"))
+    boxes = [each.bounding_box() for each in page.locator(".answer").all()]
+    assert boxes[0]["y"] == boxes[1]["y"] and boxes[0]["x"] < boxes[1]["x"]
+    assert page.url.count("run=") == 2
     report = page.get_by_text("Accuracy before → after fine-tuning:")
     expect(report).to_contain_text("of 359 test pictures", timeout=FINE_TUNING)
+
+
+@pytest.mark.parametrize("size", [(390, 664), (420, 850)])
+def test_on_a_phone_pad_and_answer_are_on_one_screen(url, browser, size):
+    fit("lenet5", "digits", Recipe(epochs=1), device="cpu")
+    screen = {"width": size[0], "height": size[1]}
+    with browser.new_context(viewport=screen, has_touch=True, is_mobile=True) as context:
+        page = context.new_page()
+        page.goto(f"{url}/draw")
+        expect_empty_pad(page)
+        touch(page, [(140, 40), (140, 120), (140, 240)])
+        answer = page.locator(".answer .says")
+        expect(answer).to_contain_text("% probability", timeout=LOADING)
+        expect(pad(page)).to_be_in_viewport(ratio=1)
+        expect(answer).to_be_in_viewport(ratio=1)
+        assert page.evaluate("document.documentElement.scrollWidth") == size[0]
+
+
+def test_the_pad_has_one_set_of_tools(url, page):
+    fit("lenet5", "digits", Recipe(epochs=1), device="cpu")
+    page.goto(f"{url}/draw")
+    expect_empty_pad(page)
+    pad(page).hover()
+    expect(page.locator(".dc-toolbar")).to_be_hidden()
+    expect(page.get_by_role("button", name="Undo")).to_have_count(1)
 
 
 def test_a_drawing_survives_a_reload(url, page):

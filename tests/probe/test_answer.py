@@ -6,7 +6,7 @@ import torch
 from example_runs import a_request, a_store
 
 from cnnlib.design.spec import CNNSpec
-from cnnlib.figures.answer import answer_figure, robustness_figure
+from cnnlib.figures.answer import robustness_figure
 from cnnlib.nets.model import build_model
 from cnnlib.probe.answer import (
     answer,
@@ -133,26 +133,8 @@ def test_unchanged_answers_are_counted():
 # -- figures ---------------------------------------------------------------------------------------
 
 
-def test_figures_without_an_answer_have_an_instruction():
-    assert answer_figure([]).layout.annotations[0].text == "Draw something."
+def test_the_figure_without_an_answer_has_an_instruction():
     assert robustness_figure([]).layout.annotations[0].text == "Draw something."
-
-
-def test_bars_of_several_networks_stand_side_by_side():
-    found = answer_figure([an_answer(0.1, 0.7, 0.2), an_answer(0.5, 0.3, 0.2, title="two")])
-    assert [list(bar.y) for bar in found.data] == [[10, 70, 20], [50, 30, 20]]
-    assert list(found.data[0].x) == ["no", "yes", "perhaps"]
-    assert found.layout.barmode == "group" and found.layout.showlegend
-
-
-def test_only_the_likeliest_of_many_classes_are_shown():
-    classes = tuple(f"class {number}" for number in range(20))
-    probabilities = [0.0] * 20
-    probabilities[15], probabilities[3] = 0.9, 0.1
-    found = answer_figure([an_answer(*probabilities, classes=classes)])
-    shown = list(found.data[0].x)
-    assert len(shown) == 12
-    assert "class 15" in shown and shown.index("class 3") < shown.index("class 15")
 
 
 def test_a_changed_answer_is_marked_by_a_cross():

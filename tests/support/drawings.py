@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Point = tuple[int, int]
+SIDE = 280  # of the square that holds these strokes
 STROKES: dict[str, list[list[Point]]] = {
     "3": [
         [(95, 70), (125, 52), (165, 58), (178, 88), (160, 118), (128, 132)],
@@ -25,7 +26,7 @@ STROKES: dict[str, list[list[Point]]] = {
 }
 
 
-def painted(strokes: Sequence[Sequence[Point]], width: int = 18, side: int = 280) -> np.ndarray:
+def painted(strokes: Sequence[Sequence[Point]], width: int = 18, side: int = SIDE) -> np.ndarray:
     """The pixels that the pad sends after these strokes: side x side x 4, uint8."""
     pad = Image.new("RGBA", (side, side), "black")
     pen = ImageDraw.Draw(pad)

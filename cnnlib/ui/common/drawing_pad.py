@@ -18,13 +18,13 @@ from cnnlib.ui.common.messages import show_error, show_warning
 from cnnlib.ui.common.small_pad import INK, PAPER
 from cnnlib.ui.common.urls import LOADER, script
 
-SIDE = 280  # pixels of the pad
+SIDE = 420  # pixels of the pad; page.css makes it smaller on a small screen
 _INITIAL = "draw_pad_start"  # the last drawing that the server sent to the pad
 _STROKES = "draw_pad_now"  # the strokes that are on the pad
 _PICTURE = "draw_pad_picture"  # picture of these strokes: H x W x 3 or 4, uint8
 _SENT = "draw_pad_sent"  # the last strokes received from the browser
 _OUTDATED = "draw_pad_outdated"  # strokes received before the server replaced them
-_WIDTHS = {"Pen": 18, "Eraser": 36}  # initial widths in pixels of the pad
+_WIDTHS = {"Pen": 27, "Eraser": 54}  # initial widths in pixels of the pad
 _STORAGE = "draw_pad_storage"
 
 _tab_storage = st.components.v2.component("cnnlab_drawing", js=LOADER)
@@ -50,13 +50,9 @@ class DrawnPicture:
         return ink_on_paper(self.pixels)
 
 
-def drawing_pad(in_colour: bool) -> DrawnPicture:
-    """Show the pad with its tools, or a file upload, and return the picture.
-
-    Args:
-        in_colour: Whether some network that classifies the picture has colour input.
-    """
-    source = st.segmented_control(
+def choose_source() -> str:
+    """Show the switch between the pad and a file, and return "Draw" or "Upload"."""
+    return st.segmented_control(
         "Picture",
         ["Draw", "Upload"],
         default="Draw",
@@ -64,6 +60,15 @@ def drawing_pad(in_colour: bool) -> DrawnPicture:
         key="draw_source",
         label_visibility="collapsed",
     )
+
+
+def drawing_pad(source: str, in_colour: bool) -> DrawnPicture:
+    """Show the pad with its tools, or a file upload, and return the picture.
+
+    Args:
+        source: Of `choose_source`.
+        in_colour: Whether some network that classifies the picture has colour input.
+    """
     if source == "Upload":
         return DrawnPicture(_read_upload(), is_photo=True)
     if "draw_tool" not in st.session_state and st.session_state.get(_STROKES):
@@ -81,7 +86,8 @@ def drawing_pad(in_colour: bool) -> DrawnPicture:
         )
         st.button("Undo", icon=":material/undo:", key="draw_undo", on_click=_undo)
         st.button("Clear", icon=":material/delete:", key="draw_clear", on_click=clear)
-    drawn = DrawnPicture(_canvas(tool, in_colour))
+        width, ink = _width_and_colour(tool, in_colour)
+    drawn = DrawnPicture(_canvas(width, ink))
     with tools:
         _store_in_tab()
     return drawn
@@ -177,22 +183,27 @@ def _picture_from(uri: str) -> np.ndarray | None:
         return None
 
 
-def _canvas(tool: str, in_colour: bool) -> np.ndarray | None:
-    """Show the canvas and return its picture: H x W x 4, uint8; None before the first stroke."""
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+def _width_and_colour(tool: str, in_colour: bool) -> tuple[int, str]:
+    """Show the width of the tool and, for colour input, the colour of the pen."""
+    with st.popover("Width", icon=":material/line_weight:", key="draw_width"):
         width = st.slider(
             f"{tool} width",
-            6,
-            80,
+            9,
+            120,
             _WIDTHS[tool],
             key=f"draw_width_{tool}",
             width=200,
             persist_state="session",
         )
-        ink = st.color_picker("Colour", INK, key="draw_colour") if in_colour else INK
+    ink = st.color_picker("Colour", INK, key="draw_colour") if in_colour else INK
+    return width, ink if tool == "Pen" else PAPER
+
+
+def _canvas(width: int, ink: str) -> np.ndarray | None:
+    """Show the canvas and return its picture: H x W x 4, uint8; None before the first stroke."""
     result = st_canvas(
         stroke_width=width,
-        stroke_color=ink if tool == "Pen" else PAPER,
+        stroke_color=ink,
         background_color=PAPER,
         height=SIDE,
         width=SIDE,

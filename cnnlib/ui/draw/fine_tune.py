@@ -1,4 +1,4 @@
-"""The fine-tuning section: label drawings, collect them, and train a network on them."""
+"""How a wrong answer is corrected: drawings with their class, and a network taught on them."""
 
 from __future__ import annotations
 
@@ -7,18 +7,23 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from cnnlib.data.drawings import collection_name, drawings_zip, save_drawing, saved_drawings
+from cnnlib.records.events import Command
+from cnnlib.records.run import LIVE_STATES
 from cnnlib.runs.access.dataset_owners import record_dataset_owner
+from cnnlib.runs.polling import metrics_since
 from cnnlib.train.submit import submit_fine_tuning
-from cnnlib.ui.common.format import STATE_LABELS, dataset_label, escape_markdown
+from cnnlib.ui.common.drawing_pad import clear
+from cnnlib.ui.common.format import STATE_LABELS, dataset_label, duration, escape_markdown
 from cnnlib.ui.common.job_status import show_job_progress
 from cnnlib.ui.common.messages import fragment
-from cnnlib.ui.common.permissions import attempt
+from cnnlib.ui.common.permissions import attempt, own_button, owner_note
 from cnnlib.ui.common.shared import folders, prepared, run_store
 from cnnlib.ui.common.urls import DATA, TRAIN
+from cnnlib.ui.draw.networks import TAUGHT, network_to_teach
 from cnnlib.units import percent, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     import numpy as np
 
@@ -27,62 +32,148 @@ if TYPE_CHECKING:
     from cnnlib.ui.draw.networks import Classifier
 
 _NOTICE = "draw_notice"
+_MOST_BUTTONS = 12  # classes; more are a menu
 
 
-def fine_tune_section(classifier: Classifier, picture: PreparedDrawing) -> None:
-    """Show the form that saves a labelled drawing, and the actions on the saved drawings.
+def teaching_roles(runs: Sequence[Run]) -> dict[str, str]:
+    """Say of a network and the one that was fine-tuned from it that they are before and after."""
+    shown = {run.id for run in runs}
+    roles: dict[str, str] = {}
+    for run in runs:
+        origin = run.request.origin
+        if origin is not None and origin.weights_only and origin.run_id in shown:
+            roles |= {origin.run_id: "before teaching", run.id: "after teaching"}
+    return roles
 
-    The expander is closed while none is saved: on a phone it lies between the pad and the answer.
-    """
-    saved_count = len(saved_drawings(classifier.info, folders(), run_store().owner))
-    with st.expander(
-        "Wrong? Fine-tune the network",
-        icon=":material/school:",
-        expanded=saved_count > 0,
-        key="draw_teaching",
-    ):
-        _save_form(classifier, picture)
+
+def fine_tune_section(
+    classifiers: Sequence[Classifier], pictures: Sequence[PreparedDrawing]
+) -> None:
+    """Show how to correct a wrong answer: the true class, teaching, and what it changed."""
+    with st.container(border=True, key="draw_teaching"):
+        st.subheader("Wrong answer? Teach the network")
+        teachable: dict[str, tuple[Classifier, PreparedDrawing]] = {}
+        for each, drawing in zip(classifiers, pictures, strict=True):
+            original = network_to_teach(each)
+            teachable.setdefault(original.run.id, (original, drawing))
+        chosen = next(iter(teachable))
+        if len(teachable) > 1:
+            chosen = st.selectbox(
+                "Network to teach",
+                list(teachable),
+                format_func=lambda run_id: teachable[run_id][0].run.title,
+                key="draw_teach_run",
+            )
+        classifier, picture = teachable[chosen]
+        saved_count = len(saved_drawings(classifier.info, folders(), run_store().owner))
+        _teach_form(classifier, picture, saved_count)
         if notice := st.session_state.pop(_NOTICE, ""):
             st.caption(escape_markdown(notice))
+        show_newest_fine_tuned(classifier, {each.run.id for each in classifiers})
         if saved_count:
             _collection_actions(classifier, saved_count)
-        show_fine_tuned_runs(classifier)
 
 
-def _save_form(classifier: Classifier, picture: PreparedDrawing) -> None:
-    """Show the menu of classes and the button that saves the drawing."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        classes = classifier.info.classes
-        label = st.selectbox(
-            "True class",
-            range(len(classes)),
-            format_func=classes.__getitem__,
-            key="draw_label",
-            width=140,
+def _teach_form(classifier: Classifier, picture: PreparedDrawing, saved_count: int) -> None:
+    """Show the classes, none of them chosen, and the buttons that use the drawing."""
+    label = _choose_class(classifier.info.classes)
+    missing = (
+        "Draw something first."
+        if picture.is_empty
+        else "Choose the class of the drawing first."
+        if label is None
+        else ""
+    )
+    can_teach = not missing or saved_count > 0
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Teach the network",
+            icon=":material/school:",
+            key="draw_teach",
+            type="secondary" if missing else "primary",
+            disabled=not can_teach,
+            help=_TEACH_HELP if can_teach else missing,
+            on_click=attempt,
+            args=(_teach, classifier, picture.picture, None if missing else label),
         )
         st.button(
-            "Save drawing",
+            "Save for later",
             icon=":material/bookmark_add:",
             key="draw_keep",
-            disabled=picture.is_empty,
+            disabled=bool(missing),
+            help=missing or "Saves the drawing with its class, to teach several at once.",
             on_click=attempt,
             args=(_save, classifier, picture.picture, label),
         )
 
 
-def show_fine_tuned_runs(classifier: Classifier) -> None:
-    """Show the runs that were fine-tuned from this one, each with its gain or its state."""
-    for run in run_store().runs(limit=200):
-        origin = run.request.origin
-        if origin is None or not origin.weights_only or origin.run_id != classifier.run.id:
-            continue
+_TEACH_HELP = (
+    "Saves the drawing, if its class is chosen, and trains a copy of the network on it and on all "
+    "saved drawings (fine-tuning). The network itself stays as it is."
+)
+
+
+def _choose_class(classes: Sequence[str]) -> int | None:
+    """Show the classes and return the chosen label; none is chosen before the person does."""
+    labels, key = range(len(classes)), "draw_label"
+    if len(classes) <= _MOST_BUTTONS:
+        return st.segmented_control(
+            "What is it really?", labels, format_func=classes.__getitem__, key=key
+        )
+    return st.selectbox(
+        "What is it really?",
+        labels,
+        index=None,
+        format_func=classes.__getitem__,
+        placeholder="Choose the class",
+        key=key,
+    )
+
+
+def show_newest_fine_tuned(classifier: Classifier, shown: Collection[str]) -> None:
+    """Show the newest run that was fine-tuned from this one: its progress, or what it changed.
+
+    When it ends while the page is open, it is shown beside this one.
+
+    Args:
+        shown: Ids of the networks whose answers are shown.
+    """
+    run = next(
+        (each for each in run_store().runs(limit=200) if _began_with(each, classifier)), None
+    )
+    if run is None:
+        return
+    if run.is_live:
+        fragment(_show_training, run_every=1.0)(run.id, classifier.run.id)
+        return
+    if run.state != "finished":
         st.page_link(TRAIN, label=escape_markdown(run.title), query_params={"run": run.id})
-        if run.state == "finished":
-            _show_gain(run)
-        elif run.is_live:
-            fragment(_show_live_state, run_every=2.0)(run.id)
-        else:
-            st.caption(STATE_LABELS[run.state])
+        st.caption(f"{STATE_LABELS[run.state]}. {escape_markdown(run.reason)}")
+        return
+    if run.id in shown:
+        st.button(
+            "Next: draw it again in another way",
+            icon=":material/draw:",
+            key="draw_again",
+            help="Clears the pad. Has the network learned the class, or only this drawing?",
+            on_click=clear,
+        )
+    else:
+        st.button(
+            "Read this drawing before and after",
+            icon=":material/compare:",
+            key="draw_compare",
+            type="primary",
+            on_click=_show_both,
+            args=(classifier.run.id, run.id),
+        )
+    _show_gain(run)
+    st.page_link(TRAIN, label=escape_markdown(run.title), query_params={"run": run.id})
+
+
+def _began_with(run: Run, classifier: Classifier) -> bool:
+    origin = run.request.origin
+    return origin is not None and origin.weights_only and origin.run_id == classifier.run.id
 
 
 def describe_gain(result: Mapping[str, Any]) -> str:
@@ -115,7 +206,16 @@ def _save(classifier: Classifier, picture: np.ndarray, label: int) -> None:
     store = run_store()
     save_drawing(picture, label, classifier.info, folders(), store.owner)
     record_dataset_owner(store, collection_name(classifier.info.name, store.owner))
+    st.session_state["draw_label"] = None
     st.session_state[_NOTICE] = f"Saved as {classifier.info.classes[label]}."
+
+
+def _teach(classifier: Classifier, picture: np.ndarray, label: int | None) -> None:
+    """Save the drawing if its class is chosen, and submit a training run on all saved ones."""
+    if label is not None:
+        _save(classifier, picture, label)
+    original = prepared(classifier.info.name, classifier.info.fingerprint)
+    submit_fine_tuning(run_store(), classifier.run, classifier.saved_step.step, original)
 
 
 def _collection_actions(classifier: Classifier, saved_count: int) -> None:
@@ -129,13 +229,6 @@ def _collection_actions(classifier: Classifier, saved_count: int) -> None:
         "measure the gain."
     )
     with st.container(horizontal=True):
-        st.button(
-            "Fine-tune the network",
-            icon=":material/school:",
-            key="draw_teach",
-            on_click=attempt,
-            args=(_start_fine_tuning, classifier),
-        )
         st.download_button(
             "Download",
             lambda: drawings_zip(classifier.info, folders(), owner),
@@ -152,13 +245,6 @@ def _collection_actions(classifier: Classifier, saved_count: int) -> None:
         )
 
 
-def _start_fine_tuning(classifier: Classifier) -> None:
-    """Make the dataset of the saved drawings and submit a training run on it."""
-    original = prepared(classifier.info.name, classifier.info.fingerprint)
-    submit_fine_tuning(run_store(), classifier.run, classifier.saved_step.step, original)
-    st.session_state[_NOTICE] = "The fine-tuning run is in the queue. The link to it is below."
-
-
 def _show_gain(run: Run) -> None:
     """Show the gain of a fine-tuned run; submit the job that measures it if there is none."""
     args = {"run": run.id}
@@ -171,8 +257,22 @@ def _show_gain(run: Run) -> None:
         st.markdown(describe_gain(job.result))
 
 
-def _show_live_state(run_id: str) -> None:
-    run = run_store().run(run_id)
-    if not run.is_live:
+def _show_both(before: str, after: str) -> None:
+    """Show the answers of these two networks at the next run of the page."""
+    st.session_state[TAUGHT] = [before, after]
+
+
+def _show_training(run_id: str, original_id: str) -> None:
+    """Show how far the run is, with a Stop button; when it ends, show both networks."""
+    store = run_store()
+    found = metrics_since(store, run_id, after=2**31)
+    if found["state"] not in LIVE_STATES:
+        _show_both(original_id, run_id)
         st.rerun()
-    st.caption(STATE_LABELS[run.state])
+    left = "" if found["eta_seconds"] is None else f", about {duration(found['eta_seconds'])} left"
+    doing = found["waits_for"] or found["phase"] or STATE_LABELS[found["state"]]
+    done = found["step"] / found["total_steps"] if found["total_steps"] else 0.0
+    st.progress(min(1.0, done), text=escape_markdown(f"Teaching: {doing}{left}"))
+    note = owner_note(store.run(run_id).owner, "run")
+    stop = (store.submit_command, run_id, Command("stop"))
+    own_button("Stop", note, key="draw_teach_stop", icon=":material/stop:", action=stop)

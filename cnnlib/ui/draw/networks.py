@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from cnnlib.records.dataset import DatasetInfo
 
 MOST_RUNS = 6  # shown side by side
+TAUGHT = "draw_taught"  # the networks to show next: one before, and one after its teaching
 _LISTED = 200
 
 
@@ -58,6 +60,8 @@ def choose_classifiers(runs: Sequence[Run]) -> list[Classifier]:
     """Show a menu of runs; a warning stands in for each chosen run that cannot be loaded."""
     by_id = {run.id: run for run in runs}
     titles = distinct({run.id: _title(run) for run in runs})
+    if taught := st.session_state.pop(TAUGHT, None):
+        st.session_state["draw_runs"] = [run_id for run_id in taught if run_id in by_id]
     if "draw_runs" not in st.session_state:
         requested = runs_in_address()
         found = [run_id for run_id in requested if run_id in by_id]
@@ -119,6 +123,20 @@ def load_classifier(run: Run) -> Classifier:
     return Classifier(run, SavedStep.of(run, saved[step]), open_dataset(run).info)
 
 
+def network_to_teach(classifier: Classifier) -> Classifier:
+    """Return the network that teaching starts from: the one that a fine-tuned one began with.
+
+    So a second lesson has all drawings and the pictures of the original dataset. A network whose
+    beginning was deleted is taught itself.
+    """
+    origin = classifier.run.request.origin
+    if origin is None or not origin.weights_only:
+        return classifier
+    with suppress(CnnlibError):
+        return network_to_teach(load_classifier(run_store().run(origin.run_id)))
+    return classifier
+
+
 def _load_or_warn(run: Run) -> Classifier | None:
     try:
         return load_classifier(run)
@@ -136,4 +154,8 @@ def _accuracy(run: Run) -> float:
 
 
 def _title(run: Run) -> str:
-    return f"{run.title} ({percent(_accuracy(run))})" if _accuracy(run) else run.title
+    """Return the title with the accuracy; without that on the few pictures of a fine-tuning."""
+    origin = run.request.origin
+    is_fine_tuned = origin is not None and origin.weights_only
+    has_accuracy = _accuracy(run) and not is_fine_tuned
+    return f"{run.title} ({percent(_accuracy(run))})" if has_accuracy else run.title

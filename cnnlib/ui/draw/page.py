@@ -1,13 +1,14 @@
-"""The Draw page: a drawing pad, the prepared input and the predictions of networks."""
+"""The Draw page: a drawing pad, and beside it the answers of networks, which can be taught."""
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
 
-from cnnlib.figures.answer import answer_figure, robustness_figure
+from cnnlib.figures.answer import robustness_figure
 from cnnlib.probe.drawing import prepare_drawing
 from cnnlib.probe.ink import (
     drawing_differences,
@@ -15,14 +16,20 @@ from cnnlib.probe.ink import (
     preparation_for,
 )
 from cnnlib.ui.common.components import data_uri
-from cnnlib.ui.common.drawing_pad import DrawnPicture, drawing_pad, preparation_form
-from cnnlib.ui.common.format import escape_markdown, size
+from cnnlib.ui.common.drawing_pad import (
+    DrawnPicture,
+    choose_source,
+    drawing_pad,
+    preparation_form,
+)
+from cnnlib.ui.common.format import distinct, escape_markdown, size
 from cnnlib.ui.common.messages import fragment, viewer_awaited
 from cnnlib.ui.common.pickers.picture_picker import show_differences, store_drawing
 from cnnlib.ui.common.shared import prepared
 from cnnlib.ui.common.urls import INSPECT
 from cnnlib.ui.common.viewer import ask
-from cnnlib.ui.draw.fine_tune import fine_tune_section
+from cnnlib.ui.draw.answers import AnswerCard, answers_html
+from cnnlib.ui.draw.fine_tune import fine_tune_section, teaching_roles
 from cnnlib.ui.draw.networks import (
     Classifier,
     choose_classifiers,
@@ -30,7 +37,6 @@ from cnnlib.ui.draw.networks import (
     trained_runs,
 )
 from cnnlib.ui.draw.ood import ood_section
-from cnnlib.units import percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,9 +54,9 @@ if TYPE_CHECKING:
 
 def show() -> None:
     """Show the page."""
-    st.title("Draw")
     runs = trained_runs()
     if not runs:
+        st.title("Draw")
         show_training_button()
         st.stop()
     fragment(drawing_section)(runs)
@@ -62,34 +68,40 @@ _STEP_PIXELS = 96
 
 
 def drawing_section(runs: Sequence[Run]) -> None:
-    """Show the pad on the left and the predictions of the chosen networks on the right."""
-    left, right = st.columns([2, 3], gap="large")
+    """Show the pad, beside it the answers of the chosen networks and how to correct them."""
+    with st.container(horizontal=True, vertical_alignment="center", key="draw_title"):
+        st.title("Draw")
+        source = choose_source()
+    with st.container(key="draw_sides"):
+        left, right = st.columns([4, 5], gap="medium")
     with right:
+        answers = st.container()
         classifiers = choose_classifiers(runs)
-        results = st.container()
+        teaching = st.container()
     with left:
-        drawn = drawing_pad(any(classifier.info.in_size[0] == 3 for classifier in classifiers))
-    with results:
-        preparation = _preparation_expander()
+        drawn = drawing_pad(source, any(each.info.in_size[0] == 3 for each in classifiers))
+    if not classifiers:
+        return
+    with st.expander("How a drawing is prepared", icon=":material/tune:", key="draw_steps"):
+        preparation = _preparation()
         pictures = [_prepare(drawn, classifier, preparation) for classifier in classifiers]
-        if classifiers:
-            show_preparation(classifiers, pictures)
-            _show_all_differences(classifiers, pictures)
-            with viewer_awaited():
-                _show_answers(classifiers, pictures)
-    if classifiers:
-        with left:
-            fine_tune_section(classifiers[0], pictures[0])
+        show_preparation(classifiers, pictures)
+    with answers:
+        _show_all_differences(classifiers, pictures)
+        read = _show_answers(classifiers, pictures)
+    with teaching:
+        fine_tune_section(classifiers, pictures)
+    if read:
+        _show_reliability(classifiers, pictures, read)
 
 
-def _preparation_expander() -> Preparation:
-    with st.expander("Steps of the preparation", icon=":material/tune:", key="draw_steps"):
-        st.caption(
-            "A drawing is prepared in the same way as the pictures of MNIST (LeCun et al. 1998). "
-            "Switch a step off to see its effect. For networks with colour input, the drawing is "
-            "only resized."
-        )
-        return preparation_form()
+def _preparation() -> Preparation:
+    st.caption(
+        "A drawing is prepared in the same way as the pictures of MNIST (LeCun et al. 1998). "
+        "Switch a step off to see its effect. For networks with colour input, the drawing is only "
+        "resized."
+    )
+    return preparation_form()
 
 
 def _prepare(
@@ -108,7 +120,7 @@ def _statistics(classifier: Classifier) -> InkStatistics | None:
     return ink_statistics_of(prepared(classifier.info.name, classifier.info.fingerprint))
 
 
-_PREPARE = "Switch Fit and Centre on, under Steps of the preparation."
+_PREPARE = "Switch Fit and Centre on, under How a drawing is prepared."
 
 
 def _show_all_differences(
@@ -132,7 +144,6 @@ def show_preparation(
     for classifier, picture in zip(classifiers, pictures, strict=True):
         names = tuple(step.name for step in picture.steps)
         forms.setdefault((classifier.info.in_size, names), picture)
-    st.header("Input of the network")
     for (in_size, _), picture in forms.items():
         if len(forms) > 1:
             st.caption(size(in_size))
@@ -153,31 +164,47 @@ def steps_html(drawing: PreparedDrawing) -> str:
     return f'<div style="display:flex;flex-wrap:wrap;gap:0.75rem">{figures}</div>'
 
 
-def _show_answers(classifiers: Sequence[Classifier], pictures: Sequence[PreparedDrawing]) -> None:
-    """Show the predictions of the networks, or a hint while nothing is drawn."""
-    st.header("Prediction")
-    if pictures[0].is_empty:
-        st.caption("Draw something. The prediction changes with every stroke.")
-        return
+def _show_answers(
+    classifiers: Sequence[Classifier], pictures: Sequence[PreparedDrawing]
+) -> list[Answer]:
+    """Show the answers as columns; return them, none while nothing is drawn or read."""
     drawn = [each.picture for each in pictures]
-    runs = [each.run for each in classifiers]
-    answers: list[Answer] = _ask_each("answer", classifiers, runs, drawn)
-    for answer in answers:
-        name = "" if len(answers) == 1 else f"{escape_markdown(answer.title)}: "
-        st.markdown(
-            f"{name}**{escape_markdown(answer.name)}**, {percent(answer.probability)} probability"
-        )
-    for number, classes in enumerate(dict.fromkeys(answer.classes for answer in answers)):
-        same = [answer for answer in answers if answer.classes == classes]
-        st.plotly_chart(answer_figure(same), key=f"draw_answer_{number}", config=_CONFIG)
-    inspect_button(classifiers[0], pictures[0])
+    titles = distinct({each.run.id: each.run.title for each in classifiers})
+    roles = teaching_roles([each.run for each in classifiers])
+    answers: list[Answer] = []
+    if pictures[0].is_empty:
+        st.caption("Draw something. The answer changes with every stroke.")
+    else:
+        with viewer_awaited():
+            answers = _ask_each("answer", classifiers, [each.run for each in classifiers], drawn)
+    cards = [
+        AnswerCard(titles[each.run.id], roles.get(each.run.id, ""), picture, answer)
+        for each, picture, answer in zip_longest(classifiers, drawn, answers)
+    ]
+    st.html(answers_html(cards))
+    if answers:
+        with st.container(horizontal=True):
+            for classifier, picture in zip(classifiers, pictures, strict=True):
+                run_id = classifier.run.id
+                name = "" if len(classifiers) == 1 else roles.get(run_id, titles[run_id])
+                inspect_button(classifier, picture, name)
+    return answers
+
+
+def _show_reliability(
+    classifiers: Sequence[Classifier],
+    pictures: Sequence[PreparedDrawing],
+    answers: Sequence[Answer],
+) -> None:
     st.header(
         "Reliability",
-        help="Two checks: is the drawing similar to the training pictures, and does the prediction "
+        help="Two checks: is the drawing similar to the training pictures, and does the answer "
         "stay the same when the drawing is shifted, rotated or made thicker or thinner?",
     )
-    ood_section(classifiers, pictures)
-    _show_robustness(_ask_each("robustness", classifiers, answers, drawn))
+    with viewer_awaited():
+        ood_section(classifiers, pictures)
+        drawn = [each.picture for each in pictures]
+        _show_robustness(_ask_each("robustness", classifiers, answers, drawn))
 
 
 def _ask_each(
@@ -208,12 +235,16 @@ def describe_robustness(result: Robustness) -> str:
     )
 
 
-def inspect_button(classifier: Classifier, drawing: PreparedDrawing) -> None:
-    """Show a button that opens the inspection page with this network and this drawing."""
+def inspect_button(classifier: Classifier, drawing: PreparedDrawing, name: str = "") -> None:
+    """Show a button that opens the inspection page with this network and this drawing.
+
+    Args:
+        name: Of the network, where there are several buttons.
+    """
     if st.button(
-        "Why? Look inside",
+        f"Look inside: {escape_markdown(name)}" if name else "Why? Look inside",
         icon=":material/search:",
-        key="draw_why",
+        key=f"draw_why_{classifier.run.id}",
         help="Opens Look inside with this drawing: feature maps, and the pixels that the "
         "prediction depends on.",
     ):

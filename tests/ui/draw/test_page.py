@@ -12,12 +12,18 @@ from apps import AppTest
 from drawings import STROKES, painted
 from example_runs import a_request, a_running_run, the_end
 from PIL import Image
+from sample_data import prepared_now
 
+from cnnlib.data.drawings import save_drawing
+from cnnlib.data.prepared import load_prepared
 from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import Origin
 from cnnlib.runs import RunStore
 from cnnlib.train.api import LoadedRun, fit, load_run
+from cnnlib.train.control import Control
+from cnnlib.train.submit import submit_fine_tuning
+from cnnlib.train.worker.execute_run import execute_run
 from cnnlib.train.worker.job_kinds import KINDS
 from cnnlib.ui.common.urls import DRAW, LAB
 from cnnlib.ui.draw.fine_tune import describe_gain
@@ -66,7 +72,7 @@ def pad(monkeypatch) -> SimpleNamespace:
     return sent
 
 
-def open_draw(**query: str) -> AppTest:
+def open_draw(**query: str | list[str]) -> AppTest:
     """Open the Draw page with URL parameters."""
     app = AppTest.from_file(str(MAIN), default_timeout=60)
     app.run()
@@ -78,7 +84,28 @@ def open_draw(**query: str) -> AppTest:
 
 
 def texts(app: AppTest) -> str:
-    return "\n".join(str(each.value) for each in [*app.markdown, *app.caption, *app.warning])
+    values = [str(each.value) for each in [*app.markdown, *app.caption, *app.warning]]
+    return "\n".join([*values, *html_parts(app)])
+
+
+def html_parts(app: AppTest) -> list[str]:
+    return [each.proto.body for each in app.get("html")]
+
+
+def shown_steps(app: AppTest) -> int:
+    """The number of pictures of the preparation, without those in the answers."""
+    return "".join(html_parts(app)).count("data-step=")
+
+
+def columns(app: AppTest) -> list[str]:
+    """The HTML of each network's answer."""
+    [answers] = [part for part in html_parts(app) if 'class="answers"' in part]
+    return answers.split("<section")[1:]
+
+
+def choose_class(app: AppTest, name: str) -> AppTest:
+    """Choose the class of the drawing."""
+    return app.segmented_control(key="draw_label").select(name).run()
 
 
 def test_button_trains_a_first_network(store):
@@ -104,7 +131,8 @@ def test_empty_pad_shows_a_hint(trained, pad):
     app = open_draw()
     assert app.multiselect(key="draw_runs").value == [trained.run.id]
     assert texts(app).count("Draw something") == 1
-    assert not app.get("plotly_chart")  # an empty chart would repeat the hint
+    assert "<strong>?</strong>" in columns(app)[0]  # a place for the answer, and no bars
+    assert "<li" not in columns(app)[0] and not app.get("plotly_chart")
     assert app.query_params["run"] in (trained.run.id, [trained.run.id])
 
 
@@ -113,10 +141,10 @@ def test_drawing_is_classified_and_every_step_is_shown(trained, pad):
     app = open_draw()
     assert "% probability" in texts(app)
     assert "of 24 small changes" in texts(app)
-    shown = "".join(each.proto.body for each in app.get("html"))
-    assert shown.count("<img") == 3  # as drawn, fitted, centred
+    assert columns(app)[0].count("<li") == 10  # a bar for each digit
+    assert shown_steps(app) == 3  # as drawn, fitted, centred
     app.toggle(key="draw_centre").set_value(False).run()
-    assert "".join(each.proto.body for each in app.get("html")).count("<img") == 2
+    assert shown_steps(app) == 2
 
 
 def test_until_the_viewer_is_ready_a_sentence_stands_for_the_prediction(trained, pad, page_viewer):
@@ -300,17 +328,95 @@ def test_ood_detector_is_measured_by_a_job_and_then_shown(trained, store, pad):
 # -- fine-tuning -----------------------------------------------------------------------------------
 
 
-def test_drawing_is_saved_and_fine_tuning_submits_a_run(trained, store, pad):
+def test_no_class_is_chosen_before_the_person_chooses_it(trained, pad):
     pad.image_data = painted(STROKES["7"])
     app = open_draw()
-    app.selectbox(key="draw_label").select(7).run()
+    assert app.segmented_control(key="draw_label").value is None
+    assert app.button(key="draw_keep").disabled and app.button(key="draw_teach").disabled
+    choose_class(app, "7")
+    assert not app.button(key="draw_keep").disabled and not app.button(key="draw_teach").disabled
+
+
+def test_a_drawing_is_saved_and_teaching_uses_it_later(trained, store, pad):
+    pad.image_data = painted(STROKES["7"])
+    app = choose_class(open_draw(), "7")
     app.button(key="draw_keep").click().run()
     assert "Saved as 7." in texts(app) and "1 drawing saved for Digits" in texts(app)
+    assert app.segmented_control(key="draw_label").value is None  # it is not saved again by mistake
+    assert app.button(key="draw_keep").disabled and not app.button(key="draw_teach").disabled
     app.button(key="draw_teach").click().run()
+    assert "1 drawing saved for Digits" in texts(app)
+    assert store.runs()[0].request.origin.run_id == trained.run.id
+
+
+def test_one_press_saves_the_drawing_and_teaches_the_network(trained, store, pad):
+    pad.image_data = painted(STROKES["7"])
+    app = choose_class(open_draw(), "7")
+    app.button(key="draw_teach").click().run()
+    assert "1 drawing saved for Digits" in texts(app)
     run = store.runs()[0]
     assert run.request.dataset == "folder:lesson 1 for digits"
     assert run.request.origin == Origin(trained.run.id, trained.step, weights_only=True)
     assert run.title == "reader, fine-tuned on your drawings, set 1"
+
+
+@pytest.fixture
+def taught(trained, store) -> LoadedRun:
+    """A finished run that was fine-tuned from the trained one."""
+    info = prepared_now("digits", store.folders).info
+    save_drawing(np.full(info.in_size, 99, np.uint8), 7, info, store.folders)
+    [run_id] = submit_fine_tuning(
+        store, trained.run, trained.step, load_prepared("digits"), Recipe(epochs=1)
+    )
+    worker_id = store.workers.register()
+    execute_run(store.claim(worker_id, run_id), store, worker_id, Control())
+    store.workers.unregister(worker_id)
+    return load_run(run_id)
+
+
+def test_after_teaching_the_same_drawing_is_read_before_and_after(trained, taught, pad):
+    pad.image_data = painted(STROKES["7"])
+    app = open_draw(run=trained.run.id)
+    assert len(columns(app)) == 1 and "after teaching" not in texts(app)
+    app.button(key="draw_compare").click().run()
+    before, after = columns(app)
+    assert "before teaching" in before and "% probability" in before
+    assert "after teaching" in after and "% probability" in after
+    assert app.multiselect(key="draw_runs").value == [trained.run.id, taught.run.id]
+    assert app.query_params["run"] == [trained.run.id, taught.run.id]
+    app.button(key="draw_again").click().run()  # the next step
+    assert pad.arguments["initial_drawing"]["objects"] == []
+
+
+def test_a_second_lesson_starts_from_the_first_network_with_all_drawings(
+    trained, taught, store, pad
+):
+    pad.image_data = painted(STROKES["8"])
+    app = choose_class(open_draw(run=taught.run.id), "8")
+    app.button(key="draw_teach").click().run()
+    run = store.runs()[0]
+    assert run.request.dataset == "folder:lesson 2 for digits"
+    assert run.request.origin.run_id == trained.run.id
+    assert "2 drawings saved for Digits" in texts(app)
+
+
+def test_of_two_networks_the_one_to_teach_is_chosen(trained, store, pad):
+    other = fit("mlp", "digits", Recipe(epochs=1, max_batches=1), device="cpu", name="other")
+    pad.image_data = painted(STROKES["8"])
+    app = open_draw(run=[trained.run.id, other.run.id])
+    assert len(columns(app)) == 2
+    app.selectbox(key="draw_teach_run").select(other.run.id).run()
+    choose_class(app, "8").button(key="draw_teach").click().run()
+    assert store.runs()[0].request.origin.run_id == other.run.id
+
+
+def test_many_classes_are_a_menu_without_a_choice(trained, pad, monkeypatch):
+    monkeypatch.setattr("cnnlib.ui.draw.fine_tune._MOST_BUTTONS", 9)
+    pad.image_data = painted(STROKES["7"])
+    app = open_draw()
+    assert app.selectbox(key="draw_label").value is None
+    app.selectbox(key="draw_label").select("7").run()
+    assert not app.button(key="draw_keep").disabled
 
 
 def test_empty_drawing_cannot_be_saved(trained, pad):
@@ -335,7 +441,7 @@ def test_describe_gain_lists_accuracies_before_and_after():
 def test_button_shows_the_drawing_on_the_inspection_page(trained, pad):
     pad.image_data = painted(STROKES["7"])
     app = open_draw()
-    app.button(key="draw_why").click().run()
+    app.button(key=f"draw_why_{trained.run.id}").click().run()
     assert not app.exception
     assert "Your drawing, prepared for the network." in texts(app)
     app.button(key="inspect_no_drawing").click().run()
@@ -346,7 +452,9 @@ def test_gain_of_a_finished_fine_tuning_is_measured_once(trained, store, pad):
     name = "folder:lesson 1 for digits"
     origin = Origin(trained.run.id, trained.step, weights_only=True)
     run_id, worker = a_running_run(store, dataset=name, origin=origin, name="reader, fine-tuned")
-    assert "Training" in texts(open_draw(run=trained.run.id))
+    app = open_draw(run=trained.run.id)
+    assert "Teaching: Training" in app.get("progress")[0].proto.text
+    assert app.button(key="draw_teach_stop")
     store.record_events(run_id, worker, [the_end()])
     store.workers.unregister(worker)
     for _ in range(2):

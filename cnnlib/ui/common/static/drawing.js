@@ -1,12 +1,17 @@
 /**
- * The drawing of the Draw page, strokes and picture, stored in the sessionStorage of the browser's tab.
+ * The drawing of the Draw page: its pad has the tools of the page only, and strokes and picture are stored in the
+ * sessionStorage of the browser's tab.
  *
  * A reload starts a new session on the server, which has no drawing. The stored one is then sent to it.
  */
 const KEY = "cnnlab-drawing";
 let compared = false; // whether this page load has compared the stored drawing with the server's
 
+const ownTools = new CSSStyleSheet();
+ownTools.replaceSync(".dc-toolbar { display: none !important }");
+
 export function mount({ data, setTriggerValue }) {
+  hideOwnTools();
   const stored = compared || data.drawing.strokes.length ? null : read();
   compared = true;
   if (stored?.strokes?.length) setTriggerValue("restored", stored);
@@ -14,6 +19,13 @@ export function mount({ data, setTriggerValue }) {
 }
 
 export function unmount() {}
+
+/** Hide the toolbar of the pad's component, which repeats Undo and Clear; the component may be mounted later. */
+function hideOwnTools(tries = 100) {
+  const root = document.querySelector(".st-key-draw_pad [data-testid=stBidiComponentIsolated]")?.shadowRoot;
+  if (root) root.adoptedStyleSheets = [...new Set([...root.adoptedStyleSheets, ownTools])];
+  else if (tries) setTimeout(hideOwnTools, 50, tries - 1);
+}
 
 /** The stored drawing; null if there is none, or if the browser blocks its storage. */
 function read() {
