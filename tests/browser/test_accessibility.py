@@ -3,8 +3,7 @@
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from driving import HEADINGS, RESTING
+from driving import HEADINGS, RESTING, faults
 from example_runs import a_request, a_running_run, an_epoch, steps, the_end
 from inspecting import a_saved_run
 from playwright.sync_api import Page, expect
@@ -30,16 +29,6 @@ def open_page(page: Page, url: str, address: str, heading: str) -> None:
     expect(title).to_be_visible(timeout=COLD)
     expect(page.locator(RESTING)).to_be_attached(timeout=COLD)
     expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=COLD)
-
-
-def faults(page: Page) -> list[str]:
-    """Axe's findings of every impact, a line each."""
-    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
-    return [
-        f"{fault['impact']}, {fault['id']}: {node['target']} {node['failureSummary']}"
-        for fault in found
-        for node in fault["nodes"]
-    ]
 
 
 def faults_of_all(page: Page, url: str, headings: dict[str, str]) -> dict[str, list[str]]:

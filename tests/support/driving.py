@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
 # Address of each page -> its heading.
@@ -22,6 +23,16 @@ HEADINGS = {
 }
 ENDED = re.compile("Finished|Stopped|Interrupted|Diverged|Failed|Lost")
 RESTING = "[data-test-script-state=notRunning]"  # no run of the page is going on
+
+
+def faults(page: Page) -> list[str]:
+    """Axe's findings of every impact, a line each."""
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    return [
+        f"{fault['impact']}, {fault['id']}: {node['target']} {node['failureSummary']}"
+        for fault in found
+        for node in fault["nodes"]
+    ]
 
 
 def state(page: Page) -> Locator:

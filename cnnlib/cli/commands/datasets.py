@@ -1,4 +1,4 @@
-"""``data``: list, show, prepare, add and remove datasets."""
+"""``data``: list, show, prepare, add and remove datasets; list their odd pictures."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from collections import Counter
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from textwrap import shorten
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cnnlib.cli.output import print_facts, print_json, print_result, print_table
 from cnnlib.cli.parser import (
     UsageError,
     add_command,
+    add_number,
     one_of,
     shown,
     unknown_name,
@@ -22,19 +23,22 @@ from cnnlib.cli.parser import (
 from cnnlib.cli.store import has_store, open_store
 from cnnlib.data.image_folder.split_names import SPLITS, VALIDATION
 from cnnlib.errors import DataError
+from cnnlib.records.files import file_errors, replacing
 from cnnlib.units import format_size, plural
 from cnnlib.vocabulary.datasets import CROP, FITS
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from cnnlib.data.image_folder.sources import FolderOptions
     from cnnlib.data.prepared import SkippedPicture
     from cnnlib.data.statistics import ClassCount
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.folders import Folders
+    from cnnlib.records.job import Progress
 
+T = TypeVar("T")
 _NOTE_WIDTH = 60
 
 
@@ -54,6 +58,24 @@ def add_commands(commands: Any) -> None:
         "show",
         show_dataset,
         "classes and notes of a dataset; statistics and duplicates of a prepared one",
+    )
+    odd = add_command(
+        subcommands,
+        "odd",
+        find_odd,
+        "duplicates of a prepared dataset; with a run also likely wrong labels and outliers",
+    )
+    odd.add_argument(
+        "--run",
+        metavar="ID",
+        dest="run_id",
+        help="a run on this dataset; default: the finished one with the highest accuracy",
+    )
+    augment = add_command(
+        subcommands,
+        "augment",
+        augment_pictures,
+        "write a PNG with a picture of each class, before and after random augmentation",
     )
     prepare = add_command(
         subcommands,
@@ -89,8 +111,13 @@ def add_commands(commands: Any) -> None:
         remove_one,
         "delete the prepared copy, download and upload of a dataset",
     )
-    for each in (show, prepare, folders, remove):
+    for each in (show, odd, augment, prepare, folders, remove):
         each.add_argument("name", metavar="NAME")
+    augment.add_argument("output", metavar="FILE")
+    augment.add_argument("--flip", action="store_true", help="mirror at random")
+    for name, text in (("shift", "most pixels in each direction"), ("cutout", "side in pixels")):
+        add_number(augment, f"--{name}", 0, text)
+    add_number(augment, "--seed", 1, "start value of the random numbers")
 
 
 def _add_options(
@@ -231,6 +258,82 @@ def _unused(skipped: Sequence[SkippedPicture]) -> list[tuple[int, str, str]]:
     counts = Counter(each.reason for each in skipped)
     first = {each.reason: each.path for each in reversed(skipped)}
     return [(count, reason, first[reason]) for reason, count in counts.most_common()]
+
+
+def find_odd(args: argparse.Namespace) -> None:
+    """Print the odd pictures of a dataset, the likely wrong labels first, with progress."""
+    from cnnlib.data.prepared import load_prepared
+    from cnnlib.probe.odd import best_run, find_odd_pictures
+    from cnnlib.records.folders import Folders
+
+    dataset_named(args.name)
+    info, folders = load_prepared(args.name).info, Folders.from_environment()
+    run_id = args.run_id
+    if run_id is None and has_store():
+        run = best_run(open_store(), info)
+        run_id = run.id if run else None
+    found = _followed(find_odd_pictures({"dataset": info.name, "run": run_id or ""}, folders))
+    if args.json:
+        print_json(found)
+        return
+    rows = [
+        (each["kind"], each["split"], each["index"], info.classes[each["label"]], each["sentence"])
+        for each in found["pictures"]
+    ]
+    if rows:
+        print_table(("kind", "split", "number", "class", "what is odd"), rows)
+        print()
+    counts = found["counts"]
+    print(
+        f"{plural(counts['label'], 'likely wrong label')}, "
+        f"{plural(counts['duplicate'], 'duplicate')}, {plural(counts['outlier'], 'outlier')}."
+    )
+    print(
+        f"Network: {found['title']}."
+        if run_id
+        else "Likely wrong labels and outliers need a run on this dataset. Train one first."
+    )
+
+
+_VARIANTS = 8  # of each picture; the first is the picture itself
+
+
+def augment_pictures(args: argparse.Namespace) -> None:
+    """Write a PNG: a row for each class, the original first."""
+    import numpy as np
+
+    from cnnlib.data.drawings import png
+    from cnnlib.data.prepared import load_prepared
+    from cnnlib.probe.viewer.functions import augmented
+    from cnnlib.records.recipe import Augmentation
+
+    options = Augmentation(args.flip, args.shift, args.cutout)
+    dataset_named(args.name)
+    data = load_prepared(args.name)
+    firsts = np.unique(data.train_labels, return_index=True)[1]
+    pictures = np.array(data.train_images[firsts])
+    changed = augmented(pictures, data.info, options, args.seed, _VARIANTS)
+    channels, height, width = data.info.in_size
+    rows = changed.reshape(len(firsts), _VARIANTS, channels, height, width)
+    sheet = rows.transpose(2, 0, 3, 1, 4).reshape(channels, len(firsts) * height, -1)
+    what = f"The picture {args.output!r} could not be written"
+    with file_errors(DataError, what, "Choose another file."):
+        with replacing(Path(args.output)) as file:
+            file.write_bytes(png(sheet))
+    text = f"{plural(len(firsts), 'picture')} with {_VARIANTS - 1} variants each: {args.output}"
+    print_result({"file": args.output, "pictures": len(firsts)}, text, as_json=args.json)
+
+
+def _followed(job: Generator[Progress, None, T]) -> T:
+    """Run a job to its end; on a terminal, its progress is shown."""
+    while True:
+        try:
+            progress = next(job)
+        except StopIteration as end:
+            return end.value
+        if sys.stderr.isatty():
+            line = f"{progress.fraction:4.0%}  {progress.text}".ljust(79)
+            print(line, end="\r", file=sys.stderr, flush=True)
 
 
 def prepare_dataset(args: argparse.Namespace) -> None:

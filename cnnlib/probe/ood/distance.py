@@ -46,16 +46,33 @@ def features(net: Network, info: DatasetInfo, pictures: np.ndarray) -> np.ndarra
     Args:
         pictures: N x C x H x W, uint8.
     """
-    before_last = nn.Sequential(net.features, *list(net.classifier)[:-1])
-    normalise = Normaliser(info, "cpu")
-    batches = []
+    batches = [
+        features_and_probabilities(net, info, pictures[start : start + _BATCH])[0]
+        for start in range(0, len(pictures), _BATCH)
+    ]
+    return np.concatenate(batches)
+
+
+def features_and_probabilities(
+    net: Network, info: DatasetInfo, pictures: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the inputs of the last layer, scaled to length 1, and the class probabilities.
+
+    Args:
+        pictures: N x C x H x W, uint8, for one pass.
+
+    Returns:
+        N x features, float32, and N x classes, float64.
+    """
+    *before_last, last = net.classifier
     with evaluating(net), torch.inference_mode():
-        for start in range(0, len(pictures), _BATCH):
-            images = normalise(torch.from_numpy(np.array(pictures[start : start + _BATCH])))
-            batches.append(before_last(images).flatten(1).numpy())
-    rows = np.concatenate(batches)
+        images = Normaliser(info, "cpu")(torch.from_numpy(np.array(pictures)))
+        outputs = nn.Sequential(net.features, *before_last)(images)
+        rows, probabilities = outputs.flatten(1).numpy(), last(outputs).double().softmax(dim=1)
     check_finite(rows)
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return rows / np.maximum(
+        np.linalg.norm(rows, axis=1, keepdims=True), 1e-12
+    ), probabilities.numpy()
 
 
 def distances(known: np.ndarray, queries: np.ndarray) -> np.ndarray:

@@ -54,6 +54,7 @@ KINDS: dict[str, JobKind] = {
     "surgery": _imported_late("ablation", "ablate"),
     "dream": _imported_late("activation_maximisation", "maximise_activation_job"),
     "patches": _imported_late("patches", "find_patches"),
+    "odd": _imported_late("odd", "find_odd_pictures"),
     "explain": _imported_late("attribution.sanity_checks", "explain_answer"),
 }
 

@@ -150,27 +150,27 @@ def _add(file: Any, name: str, options: FolderOptions) -> None:
 
 
 def removal(info: DatasetInfo) -> None:
-    """Show the disk use of the dataset, and a button that removes it after a second press."""
+    """Show a button that removes what the lab stores of a dataset after a second press."""
     use = disk_use(info.name, folders())
+    if not use.removable_bytes:
+        return
     parts = {
         "prepared copy": use.prepared_bytes,
         "download": use.download_bytes,
         "upload": use.upload_bytes,
     }
     used = [f"{part} {format_size(size)}" for part, size in parts.items() if size]
-    st.caption(f"Disk space: {', '.join(used) or 'none'}.")
-    if use.own_path:
-        st.caption(
-            f"The original pictures are in your folder {escape_markdown(use.own_path)}. The lab "
-            "does not remove them."
-        )
-    if not use.removable_bytes:
-        return
     with st.popover("Remove", icon=":material/delete:"):
         title = dataset_label(info.name, info.title)
         st.write(f"Remove {escape_markdown(title)} ({format_size(use.removable_bytes)})?")
+        st.caption(f"Disk space: {', '.join(used)}.")
         if use.upload_bytes:
             st.write("The lab has no other copy of the uploaded pictures.")
+        if use.own_path:
+            st.caption(
+                f"The original pictures are in your folder {escape_markdown(use.own_path)}. The "
+                "lab does not remove them."
+            )
         refusal = owner_note(dataset_owner(run_store(), info.name), "dataset")
         own_button(
             "Remove it", refusal, key="data_remove", type="primary", action=(_remove, info.name)

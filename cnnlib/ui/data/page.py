@@ -18,17 +18,18 @@ def show() -> None:
     st.title("Data")
     show_notice()
     infos = available_datasets(catalogue(folders()))
-    upload()
-    dataset_table(infos)
-    info = choose_dataset(infos)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        info = choose_dataset(infos)
+        if info.state == "prepared":
+            training_link(info)
+        removal(info)
     show_facts(info)
+    upload()
     survey = survey_of(info)
     if info.classes:
         preparation(info)
     if survey is not None:
         folders_panel(info, survey)
     if info.state == "prepared":
-        training_link(info)
-    removal(info)
-    if info.state == "prepared":
         dataset_view(info)
+    dataset_table(infos)

@@ -12,7 +12,6 @@ from cnnlib.records.run import LIVE_STATES
 from cnnlib.runs.access.dataset_owners import record_dataset_owner
 from cnnlib.runs.polling import metrics_since
 from cnnlib.train.submit import submit_fine_tuning
-from cnnlib.ui.common.drawing_pad import clear
 from cnnlib.ui.common.format import STATE_LABELS, dataset_label, duration, escape_markdown
 from cnnlib.ui.common.job_status import show_job_progress
 from cnnlib.ui.common.messages import fragment
@@ -151,6 +150,8 @@ def show_newest_fine_tuned(classifier: Classifier, shown: Collection[str]) -> No
         st.caption(f"{STATE_LABELS[run.state]}. {escape_markdown(run.reason)}")
         return
     if run.id in shown:
+        from cnnlib.ui.common.drawing_pad import clear  # registers itself with a running server
+
         st.button(
             "Next: draw it again in another way",
             icon=":material/draw:",

@@ -1,5 +1,7 @@
 """The Data page: its panels of datasets, and the jobs that its buttons submit."""
 
+import re
+
 import numpy as np
 import pytest
 from apps import AppTest
@@ -8,15 +10,15 @@ from sample_data import class_folders, encoded, prepared_now, write_folder, writ
 from cnnlib.data.image_folder.sources import FolderOptions
 from cnnlib.data.prepare import prepare
 from cnnlib.data.prepared import load_prepared
-from cnnlib.data.statistics import Duplicates
 from cnnlib.data.uploads import add_folder_zip
-from cnnlib.figures.dataset import class_counts_figure
 from cnnlib.records.folders import Folders
-from cnnlib.records.recipe import Augmentation
+from cnnlib.records.recipe import Augmentation, Recipe
 from cnnlib.runs import RunStore
-from cnnlib.train.worker.job_kinds import KINDS
+from cnnlib.train.api import fit
+from cnnlib.train.worker.job_kinds import execute_job
 from cnnlib.ui.common.urls import DATA, LAB
-from cnnlib.ui.data.view import augmented, describe_duplicates, describe_statistics
+from cnnlib.ui.data.sheet import PER_ROW
+from cnnlib.ui.data.view import augmented, describe_statistics
 
 MAIN = LAB.parent.parent / "cnnlib" / "ui" / "server" / "main.py"
 
@@ -54,9 +56,22 @@ def own_zip(folder) -> bytes:
 
 def run_queued_jobs(store: RunStore) -> None:
     """Run the queued jobs, as a worker does."""
-    for job in store.jobs.all(states=("queued",)):
-        for _ in KINDS[job.kind](job.args, store.folders):
-            pass
+    worker_id = store.workers.register()
+    while (job := store.jobs.claim(worker_id)) is not None:
+        execute_job(job, store, worker_id)
+        assert store.jobs.find(job.id).state == "done"
+    store.workers.unregister(worker_id)
+
+
+def sheet(app: AppTest) -> str:
+    """The HTML of the contact sheet."""
+    [found] = [each.proto.body for each in app.get("html") if 'class="sheet"' in each.proto.body]
+    return found
+
+
+def marked(app: AppTest) -> list[str]:
+    """The kinds of the pictures of the sheet, in order; "" for ordinary ones."""
+    return re.findall(r'data-kind="(\w*)"', sheet(app))
 
 
 def test_a_dataset_that_is_not_here_can_be_downloaded(store):
@@ -70,24 +85,53 @@ def test_a_prepared_dataset_is_shown_with_everything_that_is_known():
     app = open_data(dataset="digits")
     assert describe_statistics(info) in texts(app)
     assert "prepared copy" in texts(app)
-    assert shown_pictures(app) == 60 + 24  # a page of the grid, and three pictures eight times
+    assert shown_pictures(app) == 10 * PER_ROW + 32  # a row a class; four pictures eight times
 
 
-def test_the_grid_shows_one_class_of_one_split():
+def test_the_sheet_shows_one_class_of_one_split():
     data = prepared_now("digits")
     app = open_data(dataset="digits")
     app.segmented_control(key="data_split").select("test").run()
     app.selectbox(key="data_class").select("7").run()
     sevens = int((data.test_labels == 7).sum())
-    assert shown_pictures(app) == min(60, sevens) + 24
+    assert shown_pictures(app) == min(60, sevens) + 32
 
 
-def test_duplicates_are_looked_for_when_somebody_asks():
+def test_without_a_network_duplicates_are_found_and_a_training_is_offered(store):
+    same = {f"{name}/same.png": encoded(77) for name in ("cat", "dog")}
+    write_folder(store.folders.data / "own", class_folders({"cat": 5, "dog": 5}) | same)
+    prepared_now("folder:own")
+    app = open_data(dataset="folder:own")
+    assert "there is none yet" in texts(app) and set(marked(app)) == {""}
+    app.button(key="data_odd").click().run()
+    run_queued_jobs(store)
+    app = open_data(dataset="folder:own")
+    assert "Odd pictures: 1 duplicate." in texts(app)
+    assert "duplicate" in marked(app) and "the same picture is" in sheet(app)
+    assert not app.get("progress") and "Find the odd pictures" not in [b.label for b in app.button]
+    app.button(key="data_odd_train").click().run()
+    [run] = store.runs()
+    assert (run.request.dataset, run.request.preset) == ("folder:own", "cifar_fast")
+
+
+def test_with_a_network_the_odd_pictures_of_each_class_come_first(store):
     prepared_now("digits")
+    run = fit("lenet5", "digits", Recipe(epochs=1), device="cpu", name="reader").run
     app = open_data(dataset="digits")
-    assert "Repeated pictures in the train split" not in texts(app)
-    app.button(key="data_doubles").click().run()
-    assert "Repeated pictures in the train split" in texts(app)
+    assert set(marked(app)) == {""}
+    app.button(key="data_odd").click().run()
+    assert store.jobs.all()[0].args["run"] == run.id
+    run_queued_jobs(store)
+    app = open_data(dataset="digits")
+    assert "reader on digits, seed 0" in texts(app)
+    rows = sheet(app).split("<section>")[1:]
+    assert len(rows) == 10
+    for row in rows:
+        kinds = re.findall(r'data-kind="(\w*)"', row)
+        odd = [kind for kind in kinds if kind]
+        assert len(odd) >= 6 and kinds[: len(odd)] == odd  # at least the outliers, all in front
+    app.selectbox(key="data_class").select("7").run()
+    assert marked(app)[0] and not marked(app)[-1]
 
 
 def test_an_uploaded_zip_is_taken_in_prepared_and_shown(store, tmp_path):
@@ -135,7 +179,7 @@ def test_what_is_odd_but_usable_is_taken_in_and_said(store, tmp_path):
     assert "differ only in capital letters" in texts(open_data(dataset="folder:odd"))
     prepared_now("folder:odd")
     shown = open_data(dataset="folder:odd")
-    assert [row["File"] for _, row in shown.dataframe[-1].value.iterrows()] == ["кот/text.png"]
+    assert [row["File"] for _, row in shown.dataframe[-2].value.iterrows()] == ["кот/text.png"]
 
 
 def test_one_class_alone_is_said_to_be_one(tmp_path):
@@ -215,22 +259,21 @@ def test_pictures_without_class_folders_are_in_the_menu_and_the_page_says_what_i
 # -- functions of the panels -----------------------------------------------------------------------
 
 
-def test_augmentation_keeps_the_original_first():
+def test_augmentation_shows_a_picture_of_each_class_before_and_after():
     data = prepared_now("digits")
     changed = augmented(data, Augmentation(shift=2), seed=1)
-    assert changed.shape == (24, 1, 28, 28)
-    assert np.array_equal(changed[::8], data.train_images[:3])
+    assert changed.shape == (32, 1, 28, 28)
+    firsts = [int((data.train_labels == label).argmax()) for label in range(4)]
+    assert np.array_equal(changed[::8], data.train_images[firsts])
     assert any(not np.array_equal(changed[0], other) for other in changed[1:8])
-
-
-def test_duplicates_are_told_in_numbers():
-    text = describe_duplicates(Duplicates(((1, 2), (3, 4)), 5, 6, ((7, 8),)))
-    assert (
-        "**2**" in text
-        and "train split: 5" in text
-        and "test split: 6" in text
-        and "classes: 1" in text
-    )
+    app = open_data(dataset="digits")
+    [table] = [each.proto.body for each in app.get("html") if "augmented" in each.proto.body[:40]]
+    assert ">Before</th>" in table and ">After</th>" in table
+    assert table.count("picture before augmentation") == 4
+    assert table.count("picture after augmentation") == 28
+    app.toggle(key="data_flip").set_value(True).run()
+    links = [str(each.proto.query_string) for each in app.get("page_link")]
+    assert any("dataset=digits" in link and "flip.1~shift.2" in link for link in links)
 
 
 def test_a_validation_split_has_a_column_a_bar_and_pictures():
@@ -238,12 +281,13 @@ def test_a_validation_split_has_a_column_a_bar_and_pictures():
     write_folder(Folders.from_environment().data / "own", files)
     prepared_now("folder:own")
     app = open_data(dataset="folder:own")
-    row = app.dataframe[0].value.iloc[-1]
+    row = app.dataframe[-1].value.iloc[-1]
     assert row["Training pictures"] == 6  # 8, of which each class gives one to the test split
     assert (row["Validation pictures"], row["Test pictures"]) == (3, 2)
     assert app.segmented_control(key="data_split").options == ["train", "validation", "test"]
     app.segmented_control(key="data_split").select("validation").run()
-    assert shown_pictures(app) == 3 + 24
+    assert sheet(app).count("<img") == 3
+    assert "<p>3 train · 3 validation · 1 test</p>" in sheet(app)  # of a; its bar has no test
 
 
 def test_files_that_turned_out_unreadable_explain_the_counts_of_the_folders():
@@ -251,12 +295,6 @@ def test_files_that_turned_out_unreadable_explain_the_counts_of_the_folders():
     write_folder(Folders.from_environment().data / "own", files)
     prepared_now("folder:own")
     assert "1 file of them could not be used" in texts(open_data(dataset="folder:own"))
-
-
-def test_bars_of_both_splits_stand_beside_each_other():
-    figure = class_counts_figure(["a", "b"], [3, 4], [1, 0])
-    assert [list(bar.y) for bar in figure.data] == [[3, 4], [1, 0]]
-    assert class_counts_figure([], [], []).layout.annotations[0].text == "No classes."
 
 
 def test_folders_that_are_unclear_are_asked_and_the_answer_prepares(store):
@@ -290,7 +328,7 @@ def test_splits_without_classes_can_be_explained(store):
     write_folder(store.folders.data / "flat", class_folders({"train": 4, "test": 4}))
     app = open_data(dataset="folder:flat")
     assert "test/, train/ have pictures, but no folder for each class" in app.warning[0].value
-    table = app.dataframe[-1]
+    table = app.dataframe[-2]
     assert table.value["Folder"].tolist() == ["test/", "train/"]
     assert not app.checkbox, "the guess has no training picture"
 
