@@ -75,7 +75,7 @@ try:
         elif view == "Gradients":
             app.toggle(key="inspect_gradients_over_time").set_value(True).run()
         check(app)
-    assert "% probability" in " ".join(each.value for each in opened(DRAW).markdown)
+    assert "% probability" in " ".join(each.proto.body for each in opened(DRAW).get("html"))
     for view in ("Test pictures", "Layers"):
         app = opened(TRAIN, run=sys.argv[1])
         app.button_group(key="train_look").set_value(view).run()

@@ -87,7 +87,6 @@ def drawing_section(runs: Sequence[Run]) -> None:
         pictures = [_prepare(drawn, classifier, preparation) for classifier in classifiers]
         show_preparation(classifiers, pictures)
     with answers:
-        _show_all_differences(classifiers, pictures)
         read = _show_answers(classifiers, pictures)
     with teaching:
         fine_tune_section(classifiers, pictures)
@@ -172,10 +171,13 @@ def _show_answers(
     titles = distinct({each.run.id: each.run.title for each in classifiers})
     roles = teaching_roles([each.run for each in classifiers])
     answers: list[Answer] = []
+    notes = st.container()  # so that the cards keep their place, and no old ones stay beside them
+    with notes:
+        _show_all_differences(classifiers, pictures)
     if pictures[0].is_empty:
-        st.caption("Draw something. The answer changes with every stroke.")
+        notes.caption("Draw something. The answer changes with every stroke.")
     else:
-        with viewer_awaited():
+        with notes, viewer_awaited():
             answers = _ask_each("answer", classifiers, [each.run for each in classifiers], drawn)
     cards = [
         AnswerCard(titles[each.run.id], roles.get(each.run.id, ""), picture, answer)
