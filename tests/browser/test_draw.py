@@ -179,10 +179,13 @@ def test_on_a_phone_pad_and_answer_are_on_one_screen(url, browser, size):
         assert page.evaluate("document.documentElement.scrollWidth") == size[0]
 
 
-def test_the_pad_has_one_set_of_tools(url, page):
+def test_on_a_laptop_the_answer_is_beside_the_pad_and_there_is_one_set_of_tools(url, page):
     fit("lenet5", "digits", Recipe(epochs=1), device="cpu")
+    page.set_viewport_size({"width": 1024, "height": 768})
     page.goto(f"{url}/draw")
     expect_empty_pad(page)
+    place, answer = pad(page).bounding_box(), page.locator(".answer").bounding_box()
+    assert answer["x"] > place["x"] + place["width"] and answer["y"] < place["y"] + 100
     pad(page).hover()
     expect(page.locator(".dc-toolbar")).to_be_hidden()
     expect(page.get_by_role("button", name="Undo")).to_have_count(1)
