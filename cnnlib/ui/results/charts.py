@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cnnlib.compare.charts import accuracy_against, class_scores, curves, labels, settings
-from cnnlib.compare.differences import differing_settings, right_and_wrong
+from cnnlib.compare.differences import differing_settings, right_and_wrong, setting_label
 from cnnlib.data.catalogue import dataset_info
 from cnnlib.errors import CnnlibError
 from cnnlib.figures.compare import class_figure, cost_figure, curves_figure, settings_figure
@@ -17,7 +17,6 @@ from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.shared import folders, prepared, run_store
 from cnnlib.ui.results.difference_view import difference_view
 from cnnlib.ui.results.duel_form import Side
-from cnnlib.ui.results.setting_labels import setting_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

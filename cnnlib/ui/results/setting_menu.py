@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cnnlib.compare.differences import setting_label
 from cnnlib.experiments.search_space import SETTINGS
-from cnnlib.ui.results.setting_labels import setting_label
 from cnnlib.vocabulary.layers import ACTIVATIONS, BLOCKS, NORMS, POOLINGS
 from cnnlib.vocabulary.training import OPTIMIZERS, SCHEDULES
 
