@@ -1,6 +1,7 @@
 """Run the real app in Chromium, train in it, and write the screenshots of README and tour.
 
-    python docs/make_shots.py            writes docs/images/<page>-light.png and <page>-dark.png
+    python docs/make_shots.py            writes docs/images/<page>-light.png and <page>-dark.png,
+                                         and docs/images/lab.gif, the Lab at work
 
 Starts the app on a free port with a temporary run store. Trains on MNIST if it is in CNNLAB_DATA,
 else on the digits that are part of the package.
@@ -14,6 +15,7 @@ import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
@@ -34,6 +36,8 @@ RESTING = "[data-test-script-state=notRunning]"
 SEVEN = [(105, 90), (308, 90), (195, 338)]  # corners of its one stroke, on a pad of 420 x 420
 LAB_MS = 5_000  # of training before the Lab's picture is taken
 COLOURS = 128  # of a screenshot, so that it is small
+FRAME_MS, FILM_MS = 120, 160  # between two frames, when taken and when shown
+FILM_HEIGHT = 540
 SETTLING_MS = 1500  # wait for fonts, charts and pictures after a page has loaded
 
 
@@ -71,6 +75,7 @@ def main() -> None:
     """Make all pictures."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     with running_lab() as lab:
+        film_lab(lab)
         shoot_lab(lab)
         lab.goto("/build", "text=Receptive field")
         lab.shoot("build")
@@ -78,8 +83,9 @@ def main() -> None:
         second = train(lab, "Fast network for MNIST", "23,354 parameters")
         lab.goto(f"/results?run={first}&run={second}", ".live .panel canvas")
         lab.shoot("results")
-        lab.goto("/compare", "text=Settings that differ")
-        lab.shoot("compare")
+        duel = fight(lab, f"/results?run={first}&run={second}")
+        lab.goto(duel, "text=How sure")
+        lab.shoot("duel")
         lab.goto(f"/inspect?run={second}", "text=Feature maps")
         lab.shoot("inspect")
         lab.goto("/draw", "canvas.upper-canvas")
@@ -102,6 +108,58 @@ def shoot_lab(lab: Lab) -> None:
     for tab in lab.tabs.values():
         tab.get_by_test_id("lab-play").click()
         tab.wait_for_timeout(SETTLING_MS)
+
+
+def film_lab(lab: Lab) -> None:
+    """Write the Lab as an animation: sliders move, then the network learns."""
+    tab = lab.tabs["light"]
+    tab.goto(lab.url)
+    tab.get_by_test_id("lab-play").wait_for(timeout=WAIT_MS)
+    expect(tab.get_by_test_id("lab-answer")).to_contain_text(re.compile(r"\d"), timeout=WAIT_MS)
+    frames = []
+
+    def film(count: int) -> None:
+        for _ in range(count):
+            tab.wait_for_timeout(FRAME_MS)
+            picture = Image.open(BytesIO(tab.screenshot())).convert("RGB")
+            width = round(picture.width * FILM_HEIGHT / picture.height)
+            frames.append(picture.resize((width, FILM_HEIGHT), Image.Resampling.LANCZOS))
+
+    for slider, key in (("lab-convolutions", "ArrowRight"), ("lab-width", "ArrowRight")):
+        handle = tab.get_by_test_id(slider)
+        handle.focus()
+        for _ in range(3):
+            handle.press(key)
+            film(2)
+    tab.get_by_test_id("lab-play").click()
+    film(34)
+    tab.get_by_test_id("lab-play").click()
+    tab.wait_for_timeout(SETTLING_MS)
+    # One palette for all frames: colours that change from frame to frame would flicker.
+    palette = frames[-1].quantize(COLOURS)
+    small = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    path = IMAGES / "lab.gif"
+    small[0].save(
+        path, save_all=True, append_images=small[1:], duration=FILM_MS, loop=0, optimize=True
+    )
+    print(f"docs/images/lab.gif: {path.stat().st_size / 1e6:.1f} MB")
+
+
+def fight(lab: Lab, address: str) -> str:
+    """Start a duel of the two rows of an address and wait for its end; returns its address."""
+    lab.tab.goto(f"{lab.url}{address}")
+    lab.tab.get_by_role("button", name="Duel", exact=True).click(timeout=WAIT_MS)
+    lab.tab.get_by_text("More settings of the duel").click(timeout=WAIT_MS)
+    for name, value in (("Epochs", "1"), ("Training pictures", "4000")):
+        field = lab.tab.get_by_role("spinbutton", name=name)
+        field.fill(value)
+        field.press("Tab")
+        lab.tab.locator(RESTING).wait_for(timeout=WAIT_MS)
+    lab.tab.get_by_role("button", name="Start the duel").click()
+    lab.tab.wait_for_url(re.compile("duel="), timeout=WAIT_MS)
+    lab.tab.get_by_text("Download the verdict").wait_for(timeout=TRAINING_MS)
+    lab.tab.get_by_text(re.compile("^Next: look inside")).wait_for(timeout=TRAINING_MS)
+    return lab.tab.url.removeprefix(lab.url)
 
 
 def train(lab: Lab, preset: str, sign: str, shoot_as: str = "") -> str:

@@ -499,7 +499,9 @@ def test_a_setting_that_had_one_value_is_not_among_those_that_mattered():
     tried = [Trial({"lr": lr, "norm": "none"}, score=0.7 + lr) for lr in (0.1, 0.2)]
     found = effects([*tried, Trial({"lr": 0.1, "norm": "batch"})])  # batch has no result
     assert [(effect.setting, round(effect.spread, 6)) for effect in found] == [("lr", 0.1)]
-    assert [trace.name for trace in effects_figure(found).data] == ["lr: range 10.0 points"]
+    drawn = effects_figure(found)
+    assert [trace.name for trace in drawn.data] == ["lr"]
+    assert drawn.layout.xaxis.title.text == "lr: 10.0 points"
     assert "No combinations with results differ" in effects_figure([]).layout.annotations[0].text
 
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from cnnlib.data.catalogue import dataset_info
 from cnnlib.experiments.study import settled_mode
 from cnnlib.runs.capacity import default_runs
-from cnnlib.train.execution.forecast import forecast
+from cnnlib.train.execution.forecast import forecast, train_count
+from cnnlib.train.schedule import step_count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from cnnlib.records.folders import Folders
     from cnnlib.records.run import RunRequest
@@ -38,11 +39,17 @@ class Duration:
     is_measured: bool
 
 
-def duration_of(requests: Iterable[RunRequest], folders: Folders) -> Duration:
+def duration_of(
+    requests: Iterable[RunRequest],
+    folders: Folders,
+    time_step: Callable[[RunRequest], float] | None = None,
+) -> Duration:
     """Forecast the time of runs that are queued together.
 
     Args:
         requests: One per run; they may differ in their seeds only.
+        time_step: Measures the seconds of a training step, for designs that were not timed yet (see
+            `cnnlib.train.execution.speed.training_step_seconds`); None: they are estimated.
 
     Raises:
         DataError: The dataset is missing.
@@ -55,20 +62,27 @@ def duration_of(requests: Iterable[RunRequest], folders: Folders) -> Duration:
     mode = settled_mode([*counts.elements()])
     seconds, is_measured = 0.0, True
     for request, count in counts.items():
-        own, is_timed = _seconds_of_run(replace(request, mode=mode), folders)
+        own, is_timed = _seconds_of_run(replace(request, mode=mode), folders, time_step)
         seconds += own * count
         is_measured = is_measured and is_timed
     return Duration(seconds / min(runs, default_runs()), runs, is_measured)
 
 
-def _seconds_of_run(request: RunRequest, folders: Folders) -> tuple[float, bool]:
+def _seconds_of_run(
+    request: RunRequest, folders: Folders, time_step: Callable[[RunRequest], float] | None
+) -> tuple[float, bool]:
     """Return the seconds of one run, its evaluations included, and whether they were measured."""
     info, recipe = dataset_info(request.dataset, folders), request.recipe
     expected = forecast(request, info, folders)
+    is_timed = expected.basis == "this design"
+    training, epoch = expected.seconds, expected.seconds_per_epoch
+    steps = step_count(train_count(request, info), recipe.batch_size, 1)
+    if not is_timed and time_step is not None and steps:
+        ratio = time_step(request) * steps / epoch
+        training, epoch, is_timed = ratio * training, ratio * epoch, True
     trained = request.train_limit or info.train_count
     validation = request.validation
     share = validation if validation < 1 else validation / max(1, info.train_count)
     evaluated = share * info.train_count * recipe.epochs + info.test_count
-    per_picture = expected.seconds_per_epoch / max(1, trained)
-    seconds = expected.seconds + _EVALUATION_SHARE * per_picture * evaluated + _START_SECONDS
-    return seconds, expected.basis == "this design"
+    seconds = training + _EVALUATION_SHARE * epoch / max(1, trained) * evaluated
+    return seconds + _START_SECONDS, is_timed

@@ -79,7 +79,7 @@ def forecast(
     comparable = _select_comparable(device, request.precision, tuned)
     threads = threads or usable_cores()
     per_step, basis = _step_seconds(request, costs.training_step_flops, comparable, threads)
-    count = _train_count(request, info)
+    count = train_count(request, info)
     steps = step_count(count, recipe.batch_size, recipe.epochs)
     if recipe.max_batches is not None:
         steps = min(steps, recipe.max_batches)
@@ -206,7 +206,7 @@ def _log_ratio(one: int, other: int) -> float:
     return abs(math.log(max(1, one) / max(1, other)))
 
 
-def _train_count(request: RunRequest, info: DatasetInfo) -> int:
+def train_count(request: RunRequest, info: DatasetInfo) -> int:
     """Return the number of training pictures, to within rounding."""
     validation = request.validation
     if validation and info.validation_count:

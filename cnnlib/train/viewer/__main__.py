@@ -14,11 +14,16 @@ def functions() -> dict[str, Callable[..., Any]]:
     import torch
 
     from cnnlib.probe.viewer.functions import FUNCTIONS
-    from cnnlib.train.execution.speed import picture_speeds
+    from cnnlib.train.execution.speed import picture_speeds, training_step_seconds
     from cnnlib.train.viewer.step_view import step_view
 
     torch.set_num_threads(1)
-    return {**FUNCTIONS, "picture_speeds": picture_speeds, "step_view": step_view}
+    return {
+        **FUNCTIONS,
+        "picture_speeds": picture_speeds,
+        "step_view": step_view,
+        "training_step_seconds": training_step_seconds,
+    }
 
 
 def run(_arguments: Sequence[str] = ()) -> None:

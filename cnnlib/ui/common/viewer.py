@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cnnlib.design.spec import CNNSpec
     from cnnlib.records.compare import Speed
     from cnnlib.records.probe import Completeness, Gradients, LayerGradient, SanityCheck
+    from cnnlib.records.run import RunRequest
 
 # What distinguishes the arguments of cached functions.
 _KEYS: dict[str | type[Any], Callable[[Any], Any]] = {
@@ -47,6 +48,12 @@ def ask(function: str, *arguments: Any) -> Any:
 def picture_speeds(specs: tuple[CNNSpec, ...]) -> tuple[Speed, ...]:
     """Return the time that each design needs for a picture, measured side by side once."""
     return tuple(ask("picture_speeds", specs))
+
+
+@st.cache_resource(show_spinner=False, max_entries=200)
+def training_step_seconds(request: RunRequest) -> float:
+    """Return the time of a training step of a request in its mode, measured once."""
+    return float(ask("training_step_seconds", request))
 
 
 @st.cache_resource(show_spinner=False, max_entries=12, hash_funcs=_KEYS)

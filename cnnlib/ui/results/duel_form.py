@@ -13,7 +13,7 @@ from cnnlib.design.cost import cost
 from cnnlib.design.link import decode
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import adapt, presets
-from cnnlib.errors import CnnlibError
+from cnnlib.errors import CnnlibError, ViewerError
 from cnnlib.experiments.duel import PREDICTIONS, SPLITS, Duel, start_duel
 from cnnlib.experiments.duel_statistics import DEFAULT_MOST_PAIRS, DEFAULT_WITHIN
 from cnnlib.experiments.group_sequential import FIRST_LOOK, MOST_PAIRS, first_verdict
@@ -27,11 +27,12 @@ from cnnlib.ui.common.format import (
     describe_recipe,
     escape_markdown,
 )
-from cnnlib.ui.common.messages import errors_shown, show_error
+from cnnlib.ui.common.messages import errors_shown, fragment, show_error
 from cnnlib.ui.common.pickers.dataset_picker import show_dataset_warnings
 from cnnlib.ui.common.recipe_form import recipe_by_name, recipe_menu
 from cnnlib.ui.common.shared import available_datasets, default_dataset, folders, run_store
 from cnnlib.ui.common.urls import kept_design
+from cnnlib.ui.common.viewer import training_step_seconds
 from cnnlib.ui.common.whole_number import whole_number_input
 from cnnlib.ui.results.sections import open_section
 from cnnlib.units import format_time, plural, short_count
@@ -258,7 +259,7 @@ def duel_form() -> tuple[Side, Side] | None:
         pressed = st.button(
             "Start the duel", type="primary", icon=":material/balance:", key="compare_start"
         )
-        st.caption(_describe_duration(a, b, most_pairs))
+        fragment(_show_duration)(a, b, most_pairs)
     if pressed:
         with errors_shown():
             duel = Duel(
@@ -280,14 +281,23 @@ def _request(side: Side, info: DatasetInfo, epochs: int | None, limit: int | Non
     return RunRequest(side.spec, recipe, info.name, train_limit=limit, preset=side.preset)
 
 
+def _show_duration(a: RunRequest, b: RunRequest, most_pairs: int) -> None:
+    """Show the size of the duel, once the viewer has timed a step of both designs."""
+    st.caption(_describe_duration(a, b, most_pairs))
+
+
 def _describe_duration(a: RunRequest, b: RunRequest, most_pairs: int) -> str:
     """Say how many pairs the duel trains, and how long that takes."""
     earliest = first_verdict(most_pairs) or most_pairs
     start = f"{earliest} to {plural(most_pairs, 'pair')} with the same seeds"
     try:
-        short, long = (duration_of([a, b] * pairs, folders()) for pairs in (earliest, most_pairs))
+        short, long = (
+            duration_of([a, b] * pairs, folders(), training_step_seconds)
+            for pairs in (earliest, most_pairs)
+        )
+    except ViewerError:
+        raise
     except CnnlibError:  # the button says what is wrong
         return f"{start}. It ends as soon as the result is clear."
-    basis = "" if long.is_measured else ", a rough estimate: not both were timed here yet"
     times = " to ".join(dict.fromkeys(format_time(each.seconds) for each in (short, long)))
-    return f"{start}: about {times}{basis}. It ends as soon as the result is clear."
+    return f"{start}: about {times}. It ends as soon as the result is clear."
