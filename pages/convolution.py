@@ -1,5 +1,5 @@
-"""Convolution page: slide a kernel over a picture and see every number of the sum."""
+"""The first tab of Look inside by its old address: the convolution, step by step."""
 
-from cnnlib.ui.inspect import convolution as page
+from cnnlib.ui.inspect import page
 
-page.show()
+page.show(first=page.CONVOLUTION)

@@ -1,13 +1,14 @@
 """Inspect in a real browser: the slider, the canvases, and the window of a convolution."""
 
 import os
+import re
 import statistics
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from driving import wait_until
+from driving import pick, wait_until
 from example_runs import a_request, a_running_run, started, the_end
 from inspecting import a_run_with_even_errors, a_saved_run
 from playwright.sync_api import expect
@@ -84,16 +85,59 @@ def test_the_window_moves_without_a_request_to_the_server(url, page, run_id):
 
 def test_a_click_on_a_map_chooses_its_channel(url, page, run_id):
     open_layer(page, url, run_id, "features.conv2")
-    maps = page.locator(".grid canvas").nth(1)
+    maps = page.locator(".grid canvas").first
     maps.scroll_into_view_if_needed()
     box = maps.bounding_box()
-    page.mouse.move(box["x"] + box["width"] * 2.5 / 6, box["y"] + 20)
-    expect(page.locator(".readout").nth(1)).to_contain_text("Channel 2, row")
+    page.mouse.move(box["x"] + 2.5 * 118, box["y"] + 20)  # a map is 112 pixels wide, a gap 6
+    expect(page.locator(".readout").first).to_contain_text("Channel 2, row")
     page.mouse.down()
     page.mouse.up()
     kernel = page.locator(".window figure", has_text="× Kernel")
     before = kernel.inner_text()
     wait_until(lambda: kernel.inner_text() != before, page)
+
+
+def test_the_first_map_and_the_lens_are_visible_without_scrolling(url, page, run_id):
+    page.set_viewport_size({"width": 1440, "height": 900})
+    open_layer(page, url, run_id, "features.conv1")
+    box = page.locator(".grid canvas").first.bounding_box()
+    assert box["y"] + 112 < 900  # the first of its rows
+    lens = page.locator(".window .output").bounding_box()
+    assert lens["x"] > box["x"] + box["width"] and lens["y"] + lens["height"] < 900
+    rail = page.locator(".st-key-inspect_rail")
+    assert rail.bounding_box()["x"] < box["x"]
+    page.locator(".st-key-inspect_next").scroll_into_view_if_needed()
+    page.get_by_text("Training step").scroll_into_view_if_needed()  # in the rail alone
+    assert 0 < rail.bounding_box()["y"] < 100  # it stays
+
+
+def test_back_leaves_the_page_in_one_press(url, page, run_id):
+    """Each choice changes the address, but none is an entry of the browser's history."""
+    page.goto(f"{url}/glossary")
+    page.get_by_role("link", name="Look inside", exact=True).click()
+    expect(page.locator(".grid canvas").first).to_be_visible(timeout=90_000)
+    page.get_by_role("slider", name="Training step").press("ArrowLeft")
+    expect(page).to_have_url(re.compile("step=20"))
+    page.get_by_role("radio", name="Gradients", exact=True).click()
+    expect(page).to_have_url(re.compile("view=Gradients"))
+    page.get_by_role("radio", name="Convolution", exact=True).click()
+    expect(page.locator(".window .sum")).to_contain_text("Matches the")
+    expect(page).to_have_url(re.compile("view=Convolution$"))
+    page.go_back()
+    expect(page.get_by_role("heading", level=1, name="Glossary")).to_be_visible()
+    page.go_forward()
+    expect(page.locator(".window .sum")).to_contain_text("Matches the")
+
+
+def test_a_reload_shows_the_same(url, page, run_id):
+    open_layer(page, url, run_id, "features.conv1")
+    page.get_by_role("slider", name="Training step").press("ArrowLeft")
+    expect(page.get_by_text("At step 20 the network predicts")).to_be_visible()
+    pick(page, "Layer", "features.conv2 (convolution, 6 × 14 × 14)")
+    expect(page).to_have_url(re.compile(r"layer=features\.conv2"))
+    page.reload()
+    expect(page.get_by_text("At step 20 the network predicts")).to_be_visible(timeout=90_000)
+    expect(page.get_by_role("combobox", name="Layer")).to_have_value(re.compile("features.conv2"))
 
 
 def test_play_goes_through_all_saved_steps_and_ends(url, page, run_id):

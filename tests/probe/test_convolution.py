@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 import torch
 from apps import AppTest
-from inspecting import a_stroke, with_pad
+from inspecting import a_stroke, open_lesson, with_pad
 from PIL import Image
 from scipy.signal import convolve2d, correlate2d
 from windows import tolerance
 
 from cnnlib.errors import ProbeError
 from cnnlib.probe.convolution import PRESETS, convolve, kernel_text, parse_kernel
-from cnnlib.ui.common.urls import CONVOLUTION
 
 RANDOM = np.random.default_rng(0)
 PICTURE = RANDOM.normal(size=(13, 17)).astype(np.float32)
@@ -77,26 +76,20 @@ def test_a_kernel_that_does_not_fit_is_refused():
 # -- the page --------------------------------------------------------------------------------------
 
 
-def open_page() -> AppTest:
-    app = AppTest.from_file(str(CONVOLUTION), default_timeout=60).run()
-    assert not app.exception, app.exception
-    return app
-
-
 def page_text(app: AppTest) -> str:
     return "\n".join(str(each.value) for each in [*app.markdown, *app.caption, *app.error])
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_is_shown(name):
-    app = open_page()
+    app = open_lesson()
     app.selectbox(key="convolution_preset").select(name).run()
     assert not app.exception and not app.error
     assert "**Output: 28 × 28**" in page_text(app)  # 28 + 2 * 1 - 3 + 1
 
 
 def test_the_menu_names_the_kernel_whose_numbers_are_shown():
-    app = open_page()
+    app = open_lesson()
     menu, numbers = app.selectbox(key="convolution_preset"), app.text_area(key="convolution_kernel")
     sobel = numbers.value
     numbers.set_value("-1 0 1\n-2 0 5\n-1 0 1").run()
@@ -110,7 +103,7 @@ def test_the_menu_names_the_kernel_whose_numbers_are_shown():
 
 def test_every_picture_is_shown_with_any_setting(monkeypatch):
     with_pad(monkeypatch, a_stroke())
-    app = open_page()
+    app = open_lesson()
     for picture in app.selectbox(key="convolution_picture").options:
         app.selectbox(key="convolution_picture").select(picture).run()
         assert not app.exception and not app.error
@@ -119,17 +112,17 @@ def test_every_picture_is_shown_with_any_setting(monkeypatch):
 
 
 def test_a_symmetric_kernel_makes_no_difference():
-    app = open_page()
+    app = open_lesson()
     assert "differ by up to" in page_text(app)
     app.selectbox(key="convolution_preset").select("Blur (Gauss)").run()
     assert "both outputs are the same" in page_text(app)
 
 
 def test_an_invalid_kernel_or_picture_is_an_error_on_the_page():
-    app = open_page()
+    app = open_lesson()
     app.text_area(key="convolution_kernel").set_value("1 2\n3").run()
     assert "all rows must have the same count" in page_text(app)
-    app = open_page()
+    app = open_lesson()
     app.selectbox(key="convolution_picture").select("Upload").run()
     app.file_uploader(key="convolution_upload").set_value([("a.png", b"no", "image/png")]).run()
     assert "This file cannot be read as a picture: its content is neither PNG" in page_text(app)
@@ -138,7 +131,7 @@ def test_an_invalid_kernel_or_picture_is_an_error_on_the_page():
 def test_a_large_picture_is_resized():
     out = io.BytesIO()
     Image.new("RGB", (5000, 4000), "red").save(out, "PNG")
-    app = open_page()
+    app = open_lesson()
     app.selectbox(key="convolution_picture").select("Upload").run()
     files = [("large.png", out.getvalue(), "image/png")]
     app.file_uploader(key="convolution_upload").set_value(files).run()

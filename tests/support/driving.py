@@ -16,7 +16,7 @@ HEADINGS = {
     "train": "Train",
     "results": "Results",
     "inspect": "Look inside",
-    "convolution": "Convolution",
+    "convolution": "Look inside",
     "draw": "Draw",
     "data": "Data",
     "glossary": "Glossary",

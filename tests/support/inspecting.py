@@ -2,6 +2,7 @@
 
 import json
 from inspect import signature
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,7 +18,7 @@ from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.runs import RunStore
 from cnnlib.train.checkpoint import write_weights
-from cnnlib.ui.common.urls import INSPECT, LAB
+from cnnlib.ui.common.urls import CONVOLUTION, INSPECT, LAB
 
 MACHINE = {"processor": "abacus", "device": "cpu", "threads": 1, "versions": {}}
 MAIN = LAB.parent.parent / "cnnlib" / "ui" / "server" / "main.py"
@@ -85,19 +86,32 @@ def a_stroke() -> np.ndarray:
     return pad
 
 
-def open_inspect(**query: str) -> AppTest:
+def open_inspect(page: Path = INSPECT, **query: str) -> AppTest:
     app = AppTest.from_file(str(MAIN), default_timeout=60)
     app.run()
     for key, value in query.items():
         app.query_params[key] = value
-    app.switch_page(str(INSPECT)).run()
+    app.switch_page(str(page)).run()
     assert not app.exception, app.exception
     return app
 
 
+def open_lesson() -> AppTest:
+    """The convolution lesson by its old address."""
+    return open_inspect(CONVOLUTION)
+
+
 def parts(app: AppTest) -> list[dict]:
-    """The data that the page sent to its browser components."""
-    return [json.loads(each.proto.json) for each in app.get("bidi_component")]
+    """The data that the page sent to the browser components that show something."""
+    sent = [json.loads(each.proto.json) for each in app.get("bidi_component")]
+    return [data for data in sent if "script" in data]
+
+
+def address(app: AppTest) -> dict[str, str]:
+    """The parameters that the page put into its address."""
+    sent = [json.loads(each.proto.json) for each in app.get("bidi_component")]
+    [found] = [data for data in sent if "script" not in data]
+    return found
 
 
 def page_text(app: AppTest) -> str:

@@ -32,7 +32,7 @@ from apps import AppTest
 
 from cnnlib.ui.common.shared import worker_pool
 from cnnlib.ui.common.urls import DATA, DRAW, INSPECT, LAB, TRAIN
-from cnnlib.ui.inspect.page import MAPS, PANELS
+from cnnlib.ui.inspect.page import MAPS, TABS
 
 MAIN = LAB.parent.parent / "cnnlib" / "ui" / "server" / "main.py"
 
@@ -67,7 +67,7 @@ try:
     while not pool.viewer.is_ready:
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    for view in (MAPS, *PANELS):
+    for view in TABS:
         app = opened(INSPECT, view=view)
         if view == MAPS:
             app.selectbox(key="inspect_layer").select("features.conv2").run()

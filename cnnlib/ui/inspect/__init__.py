@@ -1,1 +1,1 @@
-"""The Inspect and Convolution pages."""
+"""The page "Look inside"."""

@@ -1,4 +1,4 @@
-"""The Convolution page: a picture, a kernel, and the output with its arithmetic."""
+"""The convolution lesson: a picture, a kernel, and the output with its arithmetic."""
 
 from __future__ import annotations
 
@@ -15,18 +15,7 @@ from cnnlib.records.probe import Arithmetic
 from cnnlib.ui.common.components import tile_grid, window_view
 from cnnlib.ui.common.messages import show_error, show_warning
 from cnnlib.ui.common.small_pad import small_pad
-
-
-def show() -> None:
-    """Show the page."""
-    st.title("Convolution")
-    st.caption(
-        "A convolution moves a window over the picture. Each output value is the sum of the pixels "
-        "in the window times the numbers of the kernel. Move the pointer over the output to move "
-        "the window."
-    )
-    playground()
-
+from cnnlib.ui.inspect.selection import middle_and_lens, rail_and_main
 
 SIDE = 32
 _PICTURES = ("Letter", "Square", "Ramp", "Chessboard", "Single pixel")
@@ -34,12 +23,12 @@ _PICTURES = ("Letter", "Square", "Ramp", "Chessboard", "Single pixel")
 
 def playground() -> None:
     """Show the controls, the output with its arithmetic, and the output of the turned kernel."""
-    left, right = st.columns([1, 2], gap="large")
-    with left:
+    rail, main = rail_and_main()
+    with rail:
         picture = _choose_picture()
         kernel = _choose_kernel()
         settings = _choose_settings()
-    with right:
+    with main:
         if kernel is None:
             return
         try:
@@ -154,13 +143,10 @@ def _kernel_name(text: str) -> str:
 
 def _choose_settings() -> dict[str, Any]:
     """Show the fields of stride, padding and dilation; they are keyword arguments of `convolve`."""
-    with st.container(horizontal=True):
-        return {
-            name: st.number_input(
-                name.capitalize(), *limits, key=f"convolution_{name}", width=110, help=help
-            )
-            for name, (limits, help) in _SETTINGS.items()
-        }
+    return {
+        name: st.number_input(name.capitalize(), *limits, key=f"convolution_{name}", help=help)
+        for name, (limits, help) in _SETTINGS.items()
+    }
 
 
 # Setting -> the lowest, the highest and the first value of its field, and its help.
@@ -178,26 +164,29 @@ _SETTINGS = {
 
 
 def _show_results(correlation: Arithmetic, convolution: Arithmetic) -> None:
-    """Show the output with its arithmetic, and both outputs side by side."""
+    """Show the output with its arithmetic, and both outputs beside it."""
     rows, columns = correlation.output.shape
-    st.markdown(f"**Output: {rows} × {columns}**")
-    window_view(correlation, key="convolution_window", source="the output value")
-    st.header("Convolution and correlation")
+    middle, aside = middle_and_lens()
+    with middle:
+        st.markdown(f"**Output: {rows} × {columns}**")
+        window_view(correlation, key="convolution_window", source="the output value")
     difference = float(np.abs(correlation.output - convolution.output).max())
-    st.caption(
-        "The convolution of a neural network does not rotate the kernel. In mathematics this is "
-        "called cross-correlation, and a convolution rotates the kernel by 180° first. "
-        + (
-            "With this kernel both outputs are the same."
-            if difference < 1e-6
-            else f"With this kernel the outputs differ by up to {difference:.3g}."
+    with aside:
+        st.header("Convolution and correlation", anchor=False)
+        st.caption(
+            "The convolution of a neural network does not rotate the kernel. In mathematics this "
+            "is called cross-correlation, and a convolution rotates the kernel by 180° first. "
+            + (
+                "With this kernel both outputs are the same."
+                if difference < 1e-6
+                else f"With this kernel the outputs differ by up to {difference:.3g}."
+            )
+            + " Left: correlation. Right: convolution. Blue is below 0, red is above 0."
         )
-        + " Left: correlation. Right: convolution. Blue is below 0, red is above 0."
-    )
-    tile_grid(
-        np.stack([correlation.output, convolution.output]),
-        key="convolution_both",
-        title="Correlation and convolution",
-        names=["Correlation (as in networks)", "Convolution (rotated kernel)"],
-        tile=200,
-    )
+        tile_grid(
+            np.stack([correlation.output, convolution.output]),
+            key="convolution_both",
+            title="Correlation and convolution",
+            names=["Correlation (as in networks)", "Convolution (rotated kernel)"],
+            tile=168,
+        )

@@ -26,12 +26,13 @@ from cnnlib.ui.inspect.filters import (
     show_filters,
     side_by_side,
 )
-from cnnlib.ui.inspect.selection import Selection, Subject, choose_layer
+from cnnlib.ui.inspect.selection import Selection, Subject, choose_layer, middle_and_lens
 from cnnlib.units import plural
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
+_TILES = ((16, 112), (64, 72), (10**9, 40))  # up to so many maps: side of one, in pixels
 MOST_SHOWN = 1024  # features shown of a flat layer
 MOST_DEAD_MAP_PICTURES, FEWEST_DEAD_MAP_PICTURES = 200, 20  # tested for dead maps
 MOST_DEAD_MAP_MACS = 1_500_000_000  # half a second on one thread
@@ -49,7 +50,7 @@ class MapsLayout:
         dead_map_pictures: Number of pictures on which a dead map is constant; 0 to mark none.
         filters_slot: Container of the filters.
         maps_slot: Container of the feature maps.
-        arithmetic_slot: Container of the arithmetic.
+        lens: Container of the arithmetic of one output value.
     """
 
     layer: str
@@ -59,32 +60,42 @@ class MapsLayout:
     dead_map_pictures: int
     filters_slot: DeltaGenerator
     maps_slot: DeltaGenerator
-    arithmetic_slot: DeltaGenerator
+    lens: DeltaGenerator
 
     @classmethod
     def create(cls, selection: Selection) -> MapsLayout:
-        """Show the controls, with empty containers between them."""
+        """Show the controls, with empty containers between them: maps, filters, and the lens."""
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
             layer = step_named(selection.plan, choose_layer(selection.plan))
             pinned = _choose_pinned(selection)
-        choice = None
-        if layer.kind == "conv2d":
-            st.header("Filters")
-            choice = choose_filters(selection, layer.name)
-        filters_slot = st.container()
-        span, dead_map_pictures = "layer", 0
-        if len(layer.out_shape) == 3:
-            st.header("Feature maps")
-            with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-                span = choose_span("inspect_maps_span", ["layer", "each"])
-                dead_map_pictures = _choose_dead_map_pictures(selection)
-        else:
-            st.header("Features")
-        maps_slot = st.container()
+        middle = lens = st.container()
         if layer.kind in KINDS:
-            st.header("One output value, step by step")
-        slots = (filters_slot, maps_slot, st.container())
-        return cls(layer.name, pinned, choice, span, dead_map_pictures, *slots)
+            middle, lens = middle_and_lens()
+            lens.header("One output value", anchor=False)
+        with middle:
+            span, dead_map_pictures = "layer", 0
+            if len(layer.out_shape) == 3:
+                with _heading_row("Feature maps"):
+                    span = choose_span("inspect_maps_span", ["layer", "each"])
+                    dead_map_pictures = _choose_dead_map_pictures(selection)
+            else:
+                st.header("Features", anchor=False)
+            maps_slot = st.container()
+            choice = None
+            if layer.kind == "conv2d":
+                with _heading_row("Filters"):
+                    choice = choose_filters(selection, layer.name)
+            filters_slot = st.container()
+        return cls(
+            layer.name, pinned, choice, span, dead_map_pictures, filters_slot, maps_slot, lens
+        )
+
+
+def _heading_row(text: str) -> DeltaGenerator:
+    """Show a heading, and return a row for its controls beside it."""
+    row = st.container(horizontal=True, vertical_alignment="center", gap="medium")
+    row.header(text, anchor=False, width="content")
+    return row
 
 
 def show_prediction(subject: Subject, slot: DeltaGenerator) -> None:
@@ -106,7 +117,7 @@ def show_maps(subject: Subject, layout: MapsLayout) -> None:
     with layout.maps_slot:
         _show_layer_maps(subject, saved_steps, layout, channel)
     if step_named(subject.plan, layout.layer).kind in KINDS:
-        with layout.arithmetic_slot:
+        with layout.lens:
             found, weights = _maps(subject, subject.saved_step), weights_at(subject.saved_step)
             window_view(
                 arithmetic(subject.plan, weights, found, layout.layer, channel),
@@ -216,7 +227,7 @@ def _show_grid(
         dead=dead,
         selected=channel,
         on_pick=lambda tile: select_channel(layer, tile),
-        tile=56 if len(values) <= 64 else 36,
+        tile=next(side for most, side in _TILES if len(values) <= most),
     )
 
 

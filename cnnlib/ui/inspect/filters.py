@@ -42,32 +42,29 @@ def choose_filters(selection: Selection, layer: str) -> FilterChoice:
     """Show the controls for the filters of a convolution, and return their values."""
     depth = _depth(selection, layer)
     whole = depth == 1 or (depth == 3 and layer == _first_conv(selection))
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        span = choose_span("inspect_filters_span", list(_SPANS))
-        input_channel: int | None = 0
-        if not whole:
-            if st.toggle(
-                "All kernels of the chosen filter",
-                key="inspect_filters_kernels",
-                help="A filter has one kernel (a slice of its weights) for each input channel. "
-                "Click a filter to choose it.",
-            ):
-                return FilterChoice(span, False, whole, None)
-            key = f"inspect_filters_input_{layer}"
-            input_channel = st.number_input(
-                "Input channel",
-                0,
-                depth - 1,
-                key=key,
-                width=140,
-                help="The kernel for this input channel is shown of each filter.",
-            )
-        largest_first = st.toggle(
-            "Largest first",
-            key="inspect_filters_sorted",
-            help="Sorts the filters by their norm: the square root of the sum of all squared "
-            "weights.",
+    span = choose_span("inspect_filters_span", list(_SPANS))
+    input_channel: int | None = 0
+    if not whole:
+        if st.toggle(
+            "All kernels of the chosen filter",
+            key="inspect_filters_kernels",
+            help="A filter has one kernel (a slice of its weights) for each input channel. "
+            "Click a filter to choose it.",
+        ):
+            return FilterChoice(span, False, whole, None)
+        input_channel = st.number_input(
+            "Input channel",
+            0,
+            depth - 1,
+            key=f"inspect_filters_input_{layer}",
+            width=140,
+            help="The kernel for this input channel is shown of each filter.",
         )
+    largest_first = st.toggle(
+        "Largest first",
+        key="inspect_filters_sorted",
+        help="Sorts the filters by their norm: the square root of the sum of all squared weights.",
+    )
     return FilterChoice(span, largest_first, whole, input_channel)
 
 

@@ -1,7 +1,4 @@
-"""The inputs of Inspect: a run, a saved step, a picture and a layer.
-
-All of them are query parameters of the address, so a reload, a bookmark or a link shows the same.
-"""
+"""The inputs of Look inside: a run, a saved step and a picture in the rail, and a layer."""
 
 from __future__ import annotations
 
@@ -14,13 +11,15 @@ import streamlit as st
 from cnnlib.design.plan import Plan, plan
 from cnnlib.probe.graph import steps
 from cnnlib.ui.common.format import STATE_LABELS, distinct
+from cnnlib.ui.common.messages import show_not_found
 from cnnlib.ui.common.pickers.layer_picker import layer_menu
 from cnnlib.ui.common.pickers.picture_picker import choose_picture
 from cnnlib.ui.common.saved_steps import Picture, SavedStep, open_dataset
-from cnnlib.ui.common.urls import set_in_address
 from cnnlib.ui.inspect.step_slider import SliderSlots, Timeline, create_slider_slots, timeline_of
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
     from cnnlib.data.prepared import Prepared
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.run import Run
@@ -55,6 +54,27 @@ class Subject(Selection):
         return self.timeline.saved_steps
 
 
+def rail_and_main() -> tuple[DeltaGenerator, DeltaGenerator]:
+    """Create the rail on the left, which stays while the page scrolls, and the part beside it."""
+    with st.container(horizontal=True, wrap=False, gap="medium", key="inspect_sides"):
+        return (
+            st.container(border=True, width=272, key="inspect_rail"),
+            st.container(width="stretch", key="inspect_main"),
+        )
+
+
+_LENS_WIDTH = 404  # pixels: two pictures side by side
+
+
+def middle_and_lens() -> tuple[DeltaGenerator, DeltaGenerator]:
+    """Create the middle of the page, and the card to its right."""
+    with st.container(horizontal=True, wrap=False, gap="medium", key="inspect_maps"):
+        return (
+            st.container(width="stretch", key="inspect_middle"),
+            st.container(border=True, width=_LENS_WIDTH, key="inspect_lens"),
+        )
+
+
 def _describe_missing_weights(run: Run) -> str:
     """Return a sentence on why there are no weights and what to do."""
     if run.is_live:
@@ -74,25 +94,25 @@ def choose_run(runs: Sequence[Run]) -> Run:
     requested = st.query_params.get("run", "")
     titles = distinct({run.id: f"{run.title} ({STATE_LABELS[run.state].lower()})" for run in runs})
     if st.session_state.get("inspect_run") not in ids:
+        if requested and requested not in ids:
+            show_not_found("run", requested, "Another run is shown.")
         st.session_state["inspect_run"] = requested if requested in ids else ids[0]
     chosen = st.selectbox("Run", ids, key="inspect_run", format_func=titles.__getitem__)
-    set_in_address("run", chosen)
     return next(run for run in runs if run.id == chosen)
 
 
 def choose_layer(planned: Plan, kinds: Sequence[str] | None = None) -> str:
-    """Show a menu of layers, of some kinds or all; the choice is stored in the address."""
+    """Show a menu of layers, of some kinds or all; the choice is kept for the other tabs."""
     names = [step.name for step in steps(planned) if kinds is None or step.kind in kinds]
     requested = st.query_params.get("layer", "")
     kept = st.session_state.get("inspect_layer_kept", requested)
     layer = layer_menu(planned, names, kept, key="inspect_layer")
     st.session_state["inspect_layer_kept"] = layer
-    set_in_address("layer", layer)
     return layer
 
 
 def choose_selection(runs: Sequence[Run], *, follow: bool) -> Selection | None:
-    """Show the menus above the panels; None, with an info box, if the run has saved no weights.
+    """Show the menus of the rail; None, with an info box, if the run has saved no weights.
 
     Args:
         runs: The options.
@@ -106,10 +126,8 @@ def choose_selection(runs: Sequence[Run], *, follow: bool) -> Selection | None:
     if timeline is None:
         st.info(_describe_missing_weights(run), icon=":material/hourglass_empty:")
         return None
-    slider_slots = create_slider_slots()
     data = open_dataset(run)
     picture = choose_picture(data)
-    if picture.test_index is not None:
-        set_in_address("picture", str(picture.test_index))
+    slider_slots = create_slider_slots()
     planned = plan(run.request.spec)
     return Selection(run, planned, timeline, slider_slots, picture, data.info, data)

@@ -12,7 +12,7 @@ import streamlit as st
 from cnnlib.probe.weights import weights_by_step
 from cnnlib.ui.common.saved_steps import SavedStep, request_latest_weights, weights_may_change
 from cnnlib.ui.common.shared import run_store
-from cnnlib.ui.common.urls import number_in_address, set_in_address
+from cnnlib.ui.common.urls import number_in_address
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -108,15 +108,9 @@ def refresh_interval(timeline: Timeline) -> float | None:
 
 
 def create_slider_slots() -> SliderSlots:
-    """Create containers for the slider and, to its right, its buttons."""
-    with st.container(
-        horizontal=True, vertical_alignment="top", gap="medium", key="inspect_step_row"
-    ):
-        slider = st.container(width="stretch", gap=None)
-        buttons = st.container(
-            horizontal=True, width="content", vertical_alignment="center", gap="small"
-        )
-    return SliderSlots(buttons, slider)
+    """Create containers for the slider and, below it, its buttons."""
+    slider = st.container(gap=None)
+    return SliderSlots(st.container(horizontal=True, vertical_alignment="center"), slider)
 
 
 def choose_saved_step(timeline: Timeline, slots: SliderSlots) -> SavedStep:
@@ -139,7 +133,6 @@ def choose_saved_step(timeline: Timeline, slots: SliderSlots) -> SavedStep:
             st.html(marks_html(steps, timeline.checkpoints))
         with slots.buttons:
             _show_buttons(timeline)
-    set_in_address("step", str(step))
     return timeline.saved_steps[step]
 
 

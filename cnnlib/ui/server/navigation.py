@@ -19,7 +19,7 @@ _MENU = (
     ("lab", "Lab", "hub", "Shape a network, train it with one button, and see it learn."),
     ("build", "Build", "layers", "Design a convolutional network; see its size and cost at once."),
     ("train", "Train", "show_chart", "Train a design on real pictures, and watch its curves."),
-    ("inspect", "Look inside", "search", "Look inside a trained network, at any saved step."),
+    ("inspect", "Look inside", "search", "See a convolution, and the inside of a trained network."),
     ("draw", "Draw", "draw", "Draw a digit, and see what trained networks predict."),
     ("results", "Results", "table_rows", "Compare the accuracy and cost of all trained designs."),
     ("data", "Data", "photo_library", "See the datasets, and add your own pictures."),
@@ -31,8 +31,6 @@ _OTHERS = (
     ("experiments", "Experiments", "science", "Leads to the experiments of Results."),
     ("convolution", "Convolution", "grid_on", "Slide a kernel over a picture, number by number."),
 )
-# Pages that belong together: each has links to the others at its top.
-_FAMILIES = ({"inspect": "A trained network", "convolution": "The convolution, step by step"},)
 
 
 def show_page() -> None:
@@ -43,10 +41,8 @@ def show_page() -> None:
     st.html(static_folder("common") / "page.css")
     pages = {row[0]: _page(*row, is_shown=row in _MENU) for row in (*_MENU, *_OTHERS)}
     page = st.navigation([*pages.values()], position="top")
-    name = next(name for name, each in pages.items() if each == page)
     try:
         require_sign_in(settings())
-        _link_family(name)
         page.run()
     except CnnlibError as error:  # that no page handles: an unreadable run store, say
         show_error(error)
@@ -64,12 +60,3 @@ def _page(name: str, title: str, icon: str, help: str, *, is_shown: bool) -> st.
         visibility="visible" if is_shown else "hidden",
         help=help,
     )
-
-
-def _link_family(name: str) -> None:
-    """Show links to the pages that belong to a page."""
-    family = next((family for family in _FAMILIES if name in family), {})
-    if family:
-        with st.container(horizontal=True, key="family"):
-            for each, label in family.items():
-                st.page_link(PAGES / f"{each}.py", label=label)

@@ -2,18 +2,23 @@
 
 import io
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from apps import AppTest
 from drawings import STROKES, painted
 from example_runs import a_request, a_running_run, started, the_end
 from inspecting import (
+    MAIN,
     PLAIN,
     RESIDUAL,
     a_run_with_even_errors,
     a_saved_run,
     a_stroke,
+    address,
     open_inspect,
+    open_lesson,
     page_text,
     parts,
     with_pad,
@@ -25,16 +30,17 @@ from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec
 from cnnlib.nets.model import build_model
 from cnnlib.probe import graph
+from cnnlib.probe.drawing import prepare_drawing
 from cnnlib.records.events import WeightsSaved
 from cnnlib.runs import RunStore
 from cnnlib.train.checkpoint import write_weights
 from cnnlib.ui.common import saved_steps
 from cnnlib.ui.common.messages import fragment
-from cnnlib.ui.inspect.page import MAPS
-from cnnlib.ui.inspect.page import PANELS as OTHER_PANELS
+from cnnlib.ui.common.urls import INSPECT
+from cnnlib.ui.inspect.page import CONVOLUTION, MAPS, REASONS, TABS
 from cnnlib.ui.inspect.step_slider import marks_html
 
-PANELS = (MAPS, *OTHER_PANELS)
+OF_A_RUN = [tab for tab in TABS if tab != CONVOLUTION]
 
 
 @pytest.fixture
@@ -44,8 +50,63 @@ def store():
     opened.close()
 
 
-def test_with_no_run_there_is_a_sentence_and_a_link():
-    assert "No run yet. Train a network" in page_text(open_inspect())
+@pytest.mark.parametrize("view", OF_A_RUN)
+def test_with_no_run_there_is_a_sentence_and_a_link(view):
+    app = open_inspect(view=view)
+    assert "No run yet. Train a network" in page_text(app)
+    assert [link.proto.page for link in app.get("page_link")] == ["train"]
+
+
+def test_the_lesson_is_the_first_tab_and_needs_no_run():
+    assert next(iter(TABS)) == CONVOLUTION
+    for app in (open_inspect(), open_lesson()):
+        assert app.segmented_control(key="inspect_view").value == CONVOLUTION
+        assert "**Output: 28 × 28**" in page_text(app)
+        assert "No run yet" not in page_text(app)
+
+
+def test_the_old_address_of_the_lesson_opens_it_where_there_are_runs(store):
+    a_saved_run(store)
+    assert open_lesson().segmented_control(key="inspect_view").value == CONVOLUTION
+    assert open_inspect().segmented_control(key="inspect_view").value == MAPS
+
+
+@pytest.mark.parametrize("view", TABS)
+def test_a_tab_opens_with_a_sentence_and_ends_with_a_next_step(store, view):
+    a_run_with_even_errors(store)
+    app = open_inspect(view=view)
+    shown = [each.value for each in [*app.title, *app.markdown]]
+    assert shown[:2] == ["Look inside", TABS[view].sentence]
+    following = [*TABS, None][list(TABS).index(view) + 1]
+    if following is None:
+        assert [link.proto.page for link in app.get("page_link")] == ["compare"]
+        return
+    app.button(key="inspect_next").click().run()
+    assert not app.exception
+    assert app.segmented_control(key="inspect_view").value == following
+
+
+def test_the_address_holds_what_is_shown(store):
+    run_id = a_saved_run(store)
+    app = open_inspect()
+    app.selectbox(key="inspect_layer").select("features.conv2").run()
+    app.select_slider[0].set_value(0).run()
+    app.number_input(key="inspect_picture").set_value(3).run()
+    expected = {"run": run_id, "view": MAPS, "step": "0", "picture": "3"}
+    assert address(app) == expected | {"layer": "features.conv2"}
+    app.segmented_control(key="inspect_view").set_value(CONVOLUTION).run()
+    assert address(app) == {"view": CONVOLUTION}
+    assert not app.query_params  # each change of them would be an entry of the browser's history
+
+
+def test_a_drawing_that_was_brought_opens_the_reasons(store):
+    """The Draw page stores it: its button asks why the network predicts what it does."""
+    a_saved_run(store)
+    app = AppTest.from_file(str(MAIN), default_timeout=60).run()
+    app.session_state["inspect_drawing"] = prepare_drawing(painted(STROKES["7"]))
+    app.switch_page(str(INSPECT)).run()
+    assert app.segmented_control(key="inspect_view").value == REASONS
+    assert "Your drawing, prepared for the network." in page_text(app)
 
 
 def test_a_run_without_saved_weights_is_a_sentence(store):
@@ -60,6 +121,16 @@ def test_a_deleted_run_is_a_sentence(store):
     app = open_inspect(run="gone")
     assert "The address names the run gone, but there is no such run here" in page_text(app)
     assert parts(app)
+    other = a_saved_run(store)
+    app.run()
+    app.selectbox(key="inspect_run").select(other).run()
+    assert "The address names the run" not in page_text(app)
+
+
+def test_a_deleted_run_is_a_sentence_where_there_is_no_other():
+    app = open_inspect(run="gone")
+    assert "The address names the run gone, but there is no such run here" in page_text(app)
+    assert [link.proto.page for link in app.get("page_link")] == ["train"]
 
 
 @pytest.mark.parametrize("spec", [PLAIN, RESIDUAL], ids=["plain", "residual"])
@@ -98,7 +169,7 @@ def test_a_saved_step_is_read_once_for_the_same_view(store, monkeypatch, page_vi
     assert (len(reads), page_viewer.asked) == (2, ["layer_outputs"] * 3)
 
 
-@pytest.mark.parametrize("view", PANELS)
+@pytest.mark.parametrize("view", OF_A_RUN)
 def test_until_the_viewer_is_ready_a_sentence_stands_for_the_panel(store, page_viewer, view):
     a_run_with_even_errors(store)
     page_viewer.is_ready = False
@@ -210,14 +281,17 @@ def test_only_the_panel_of_a_live_run_is_updated_every_second(store, intervals):
     assert intervals[-1] is None
 
 
-def test_play_advances_to_the_last_saved_step(store, intervals):
+def test_play_advances_to_the_last_saved_step(store, intervals, monkeypatch):
+    now = [100.0]
+    clock = SimpleNamespace(monotonic=lambda: now[0])
+    monkeypatch.setattr("cnnlib.ui.inspect.step_slider.time", clock)
     a_saved_run(store, saved_steps=(0, 2, 5))
     app = open_inspect(step="0")
     assert intervals[-1] is None
     app.toggle(key="inspect_play").set_value(True).run()
     assert (intervals[-1], app.select_slider[0].value) == (1.0, 0)
     for expected in (2, 5):
-        app.session_state["inspect_played_at"] -= 1.0  # one second later
+        now[0] += 1.0
         app.run()
         assert app.select_slider[0].value == expected
     assert app.toggle(key="inspect_play").value is False

@@ -253,6 +253,11 @@ def store_drawing(drawing: PreparedDrawing) -> None:
     st.session_state[_DRAWN] = drawing
 
 
+def has_stored_drawing() -> bool:
+    """Return whether the Draw page has brought a drawing."""
+    return _DRAWN in st.session_state
+
+
 def stored_drawing(in_size: tuple[int, int, int]) -> PreparedDrawing | None:
     """Return the stored drawing; None without one or if its size differs."""
     drawing = st.session_state.get(_DRAWN)

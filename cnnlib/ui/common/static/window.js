@@ -7,7 +7,8 @@ import { divergingColours, floats, greyColours, number, sheet } from "./pixels.j
 import { windowAt } from "./sums.js";
 
 const views = new WeakMap(); // host -> its WindowView
-const SIDE = 240; // pixels of the larger side of a picture
+const SIDES = [150, 240]; // least and most pixels of the larger side of a picture; two stand side by side if they fit
+const BETWEEN = 24; // pixels between two pictures
 const MOST_CELLS = 121; // larger windows than 11 x 11 are not written out
 
 export function mount({ data, parentElement }) {
@@ -27,9 +28,10 @@ class WindowView {
     this.root.innerHTML = `<style>${STYLES}</style>
       <div class="pictures">
         <figure><figcaption class="input-name"></figcaption><canvas class="input"></canvas></figure>
-        <figure><figcaption>Output: move the pointer over it, click to hold, or use the arrow keys</figcaption><canvas class="output" tabindex="0" role="application"
+        <figure><figcaption>Output</figcaption><canvas class="output" tabindex="0" role="application"
           aria-label="Output map. Arrow keys move the window."></canvas></figure>
       </div>
+      <p class="hint">Move the pointer over the output, click to hold, or use the arrow keys.</p>
       <label class="which">Input map <select></select></label>
       <div class="tables"></div>
       <p class="sum" aria-live="polite"></p>`;
@@ -102,11 +104,17 @@ class WindowView {
     this.renderSum(found);
   }
 
+  /** The larger side of a picture, in pixels. */
+  side() {
+    const [least, most] = SIDES;
+    return Math.max(least, Math.min(most, Math.floor((this.root.clientWidth - BETWEEN) / 2)));
+  }
+
   /** Draw a map, enlarged, with its padding [left, above] and a frame around [x, y, width, height]. */
   drawMap(selector, values, height, width, [x, y, w, h], [left, above]) {
     const canvas = this.root.querySelector(selector);
     const [fullHeight, fullWidth] = [height + 2 * above, width + 2 * left];
-    const scale = Math.max(2, Math.floor(SIDE / Math.max(fullHeight, fullWidth)));
+    const scale = Math.max(2, Math.floor(this.side() / Math.max(fullHeight, fullWidth)));
     [canvas.width, canvas.height] = [fullWidth * scale, fullHeight * scale];
     const context = canvas.getContext("2d");
     context.imageSmoothingEnabled = false;
@@ -173,7 +181,8 @@ const STYLES = `
 .window { color: var(--st-text-color); font: 0.8125rem/1.5 var(--st-font); font-variant-numeric: tabular-nums; }
 .window figure { margin: 0; min-width: 0; max-width: 100%; overflow-x: auto; }
 .window figcaption { opacity: 0.8; margin-bottom: 0.25rem; }
-.pictures, .tables { display: flex; flex-wrap: wrap; gap: 1rem 2rem; margin-bottom: 0.75rem; }
+.pictures, .tables { display: flex; flex-wrap: wrap; gap: 0.75rem 1.25rem; margin-bottom: 0.75rem; }
+.hint { opacity: 0.8; margin: 0 0 0.75rem; }
 .pictures canvas { display: block; max-width: 100%; image-rendering: pixelated; border: 1px solid var(--st-border-color); }
 .output { cursor: crosshair; }
 .output:focus-visible, select:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 2px; }
