@@ -1,9 +1,9 @@
-"""Figures of inspection: gradients, deletion, ablation, class accuracy, calibration, confusion."""
+"""Figures of inspection: gradients, deletion, ablation, class accuracy, calibration."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -216,65 +216,3 @@ def calibration_figure(record: Calibration) -> go.Figure:
         "Accuracy (%)",
         legend=LEGEND_BELOW,
     )
-
-
-_MOST_CLASSES_WITH_COUNTS = 20  # larger tables have no numbers in their cells
-_LOG_FROM = 1.0
-
-
-def confusion_figure(table: np.ndarray, names: Sequence[str]) -> go.Figure:
-    """Draw the confusion table: counts by true class (rows) and predicted class (columns).
-
-    Args:
-        table: Classes x classes counts.
-    """
-    if not table.sum():
-        return empty_figure("Confusion matrix", "No picture was measured.")
-    right = np.diag(table.diagonal()).astype(float)
-    traces = [_cells(right, table, names, BLUE), _cells(table - right, table, names, ORANGE)]
-    side = {"type": "category", "showgrid": False, "zeroline": False}
-    return figure(
-        traces,
-        "",
-        xaxis=axis("Predicted class", **side),
-        yaxis=axis("True class", autorange="reversed", **side),
-        annotations=_count_annotations(table, names),
-        height=max(320, min(720, 34 * len(names) + 90)),
-        margin={"l": 72, "r": 16, "t": 16, "b": 56},
-    )
-
-
-def _cells(
-    shown: np.ndarray, table: np.ndarray, names: Sequence[str], colour: str
-) -> dict[str, Any]:
-    """Build the heatmap of non-empty cells; opacity grows with the logarithm of the count."""
-    is_filled = shown > 0
-    strength = np.where(is_filled, np.log1p(shown), np.nan)
-    most = max(np.nanmax(strength, initial=0.0), _LOG_FROM)
-    texts = np.where(is_filled, table.astype(int).astype(str), "")
-    return {
-        "type": "heatmap",
-        "z": [[None if np.isnan(value) else float(value) for value in row] for row in strength],
-        "x": list(names),
-        "y": list(names),
-        "zmin": 0.0,
-        "zmax": float(most),
-        "colorscale": [[0, with_alpha(colour, 0.05)], [1, with_alpha(colour, 0.6)]],
-        "showscale": False,
-        "xgap": 1,
-        "ygap": 1,
-        "text": texts.tolist(),
-        "hovertemplate": "true class %{y}, predicted %{x}: %{text}<extra></extra>",
-        "hoverongaps": False,
-    }
-
-
-def _count_annotations(table: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Build the counts in the cells, in the page's text colour; none in a large table."""
-    if len(names) > _MOST_CLASSES_WITH_COUNTS:
-        return []
-    return [
-        {"x": int(predicted), "y": int(true), "text": f"{table[true, predicted]:,}"}
-        | {"showarrow": False}
-        for true, predicted in zip(*np.nonzero(table), strict=True)
-    ]

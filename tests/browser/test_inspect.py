@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from driving import pick, wait_until
 from example_runs import a_request, a_running_run, started, the_end
-from inspecting import a_run_with_even_errors, a_saved_run
+from inspecting import a_run_with_errors_of_a_class, a_run_with_even_errors, a_saved_run
 from playwright.sync_api import expect
 from sample_data import prepared_now
 
@@ -182,17 +182,50 @@ def test_a_running_run_is_followed_to_its_newest_weights(url, store, page):
 def test_a_click_on_a_confusion_shows_its_pictures_and_one_of_them_opens(url, store, page):
     run_id = a_run_with_even_errors(store, SPEC)
     page.goto(f"{url}/inspect?run={run_id}&view=Errors")
-    table = page.get_by_test_id("data-grid-canvas").first
-    expect(table).to_be_visible(timeout=90_000)
-    box = table.bounding_box()
-    # Rows are 35 pixels high, below a heading of the same height: this is the row of the digit 2.
-    page.mouse.click(box["x"] + 0.7 * box["width"], box["y"] + 35 * 3.5)
-    expect(page.get_by_role("heading", name="Pictures of 2, predicted as")).to_be_visible()
+    rows = page.locator(".confusion tr")
+    expect(rows).to_have_count(11, timeout=90_000)
+    rows.nth(1 + 2).locator("td").nth(7).click()
+    expect(page.get_by_role("heading", name="Pictures of 2, predicted as 7")).to_be_visible()
+    expect(page.locator(".confusion [data-chosen=true]")).to_have_attribute(
+        "title", re.compile("pictures of 2: predicted as 7")
+    )
     pictures = page.locator(".grid canvas")
     pictures.scroll_into_view_if_needed()
     pictures.click(position={"x": 20, "y": 20})
     expect(page.get_by_text("there is no other run with predictions")).to_be_visible()
     expect(page.get_by_text("True class: 2.")).to_be_visible()
+
+
+CONTRAST = """cell => {
+    const rgb = (colour) => {
+        const canvas = new OffscreenCanvas(1, 1).getContext("2d");
+        canvas.fillStyle = colour;
+        canvas.fillRect(0, 0, 1, 1);
+        return [...canvas.getImageData(0, 0, 1, 1).data.slice(0, 3)].map((each) => each / 255);
+    };
+    const linear = (each) => (each <= 0.04045 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4);
+    const luminance = (colour) => {
+        const [r, g, b] = rgb(colour).map(linear);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const { color, backgroundColor } = getComputedStyle(cell);
+    const [low, high] = [color, backgroundColor].map(luminance).sort((a, b) => a - b);
+    return (high + 0.05) / (low + 0.05);
+}"""
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_the_confusion_matrix_is_readable_on_and_beside_its_diagonal(url, store, page, mode):
+    """WCAG 2.2, 1.4.3: a contrast of at least 4.5, whatever share of its class a cell has."""
+    page.emulate_media(color_scheme=mode)
+    run_id = a_run_with_errors_of_a_class(store, SPEC)
+    page.goto(f"{url}/inspect?run={run_id}&view=Errors")
+    rows = page.locator(".confusion tr")
+    expect(rows).to_have_count(11, timeout=90_000)
+    for place in range(10):
+        cell = rows.nth(1 + place).locator("td").nth(place or 1)  # all 0 are called 1
+        expect(cell).not_to_be_empty()
+        assert cell.evaluate(CONTRAST) >= 4.5, (place, mode)
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])

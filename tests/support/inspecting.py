@@ -53,7 +53,16 @@ def a_saved_run(
 def a_run_with_even_errors(store: RunStore, spec: CNNSpec = PLAIN) -> str:
     """Add a finished run whose predictions spread evenly over the ten digits."""
     labels = np.array(copied_digits().test_labels)
-    predicted = (labels + np.arange(len(labels))) % 10
+    return _a_run_with_predictions(store, spec, (labels + np.arange(len(labels))) % 10)
+
+
+def a_run_with_errors_of_a_class(store: RunStore, spec: CNNSpec = PLAIN) -> str:
+    """Add a finished run that predicts 1 for every 0, and is right on all other digits."""
+    return _a_run_with_predictions(store, spec, np.maximum(copied_digits().test_labels, 1))
+
+
+def _a_run_with_predictions(store: RunStore, spec: CNNSpec, predicted: np.ndarray) -> str:
+    labels = np.array(copied_digits().test_labels)
     share = np.full((len(labels), 10), 0.02, np.float16)
     share[np.arange(len(labels)), predicted] = 0.82
     result = SplitResult(2.0, 0.1, len(labels), (), (), "p.npz")

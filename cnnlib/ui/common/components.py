@@ -146,6 +146,42 @@ def document(html: str, *, key: str) -> None:
     _document(key=key, data={"script": script("common/document.js"), "html": html})
 
 
+_confusion = st.components.v2.component("cnnlab_confusion", js=LOADER)
+
+
+def confusion_table(
+    counts: np.ndarray,
+    classes: Sequence[str],
+    *,
+    key: str,
+    chosen: tuple[int, int] | None = None,
+    shares: bool = False,
+    on_pick: Callable[[int, int], None] | None = None,
+) -> None:
+    """Show a confusion matrix; the diagonal, which is right, stands out.
+
+    Args:
+        counts: Classes x classes counts (row: true, column: predicted).
+        chosen: The framed cell; None if cells cannot be picked.
+        shares: Whether to show percentages of the true class.
+        on_pick: Called with row and column of the clicked cell before the page reruns.
+    """
+
+    def handle_pick() -> None:
+        cell = st.session_state[key].get("picked")
+        if on_pick is not None and cell and all(0 <= each < len(classes) for each in cell):
+            on_pick(*cell)
+
+    data = {
+        "script": script("common/confusion.bundle.js"),
+        "counts": counts.tolist(),
+        "classes": list(classes),
+        "chosen": chosen,
+        "shares": shares,
+    }
+    _confusion(key=key, data=data, on_picked_change=handle_pick)
+
+
 _live_chart = st.components.v2.component("cnnlab_live_chart", js=LOADER)
 
 

@@ -19,7 +19,7 @@ from cnnlib.probe.errors import (
     pictures_of,
     read_predictions,
 )
-from cnnlib.ui.common.components import tile_grid
+from cnnlib.ui.common.components import confusion_table, tile_grid
 from cnnlib.ui.common.format import count, escape_markdown
 from cnnlib.ui.common.pickers.picture_picker import select_test_picture
 from cnnlib.ui.common.shared import folders, run_store
@@ -48,8 +48,8 @@ def errors_panel(subject: Subject) -> None:
     st.caption(
         f"Test accuracy: {percent(correct / max(total, 1))} correct ({count(correct)} of "
         f"{count(total)} test pictures, {count(total - correct)} wrong). This panel shows the "
-        "predictions at the end of the run, not at the step that is chosen above. In the confusion "
-        "matrix, rows are true classes and columns are predicted classes."
+        "predictions at the end of the run, not at the chosen step. In the confusion matrix, rows "
+        "are true classes and columns are predicted classes. Click a cell to see its pictures."
     )
     _show_table(table, names)
     _show_cell_pictures(subject, found)
@@ -77,44 +77,26 @@ def _read_cached(path: str, written: int) -> Predicted:
 
 def _show_table(table: np.ndarray, names: Sequence[str]) -> None:
     """Show counts or shares; a cell is chosen by a click or with the two menus."""
-    import pandas as pd  # the first import takes seconds
-
-    true, predicted = most_confused(table)
-    st.session_state.setdefault("inspect_true", names[true])
-    st.session_state.setdefault("inspect_predicted", names[predicted])
-    for key, first in (("inspect_true", true), ("inspect_predicted", predicted)):
-        if st.session_state[key] not in names:
+    for key, first in zip(("inspect_true", "inspect_predicted"), most_confused(table), strict=True):
+        if st.session_state.get(key) not in names:
             st.session_state[key] = names[first]
-    shares = st.toggle("Percentages of the true class", key="inspect_shares")
-    shown = table / np.maximum(table.sum(axis=1, keepdims=True), 1) * 100 if shares else table
-    columns = {f"predicted {name}": name for name in names}
-    frame = pd.DataFrame(shown, index=[f"true {name}" for name in names], columns=list(columns))
-    wrong = np.log1p(table - np.diag(table.diagonal()))
-    strength = wrong / max(wrong.max(), 1e-9)
 
-    def colour_cells(_: pd.DataFrame) -> pd.DataFrame:
-        cells = [
-            [f"background-color: rgba(208, 128, 0, {0.75 * s:.2f})" for s in row]
-            for row in strength
-        ]
-        return pd.DataFrame(cells, index=frame.index, columns=frame.columns)
+    def choose(true: int, predicted: int) -> None:
+        st.session_state["inspect_true"] = names[true]
+        st.session_state["inspect_predicted"] = names[predicted]
 
-    def choose() -> None:
-        cells = st.session_state["inspect_table"]["selection"]["cells"]
-        if cells:
-            row, column = cells[0]
-            st.session_state["inspect_true"] = names[row]
-            st.session_state["inspect_predicted"] = columns[column]
-
-    st.dataframe(
-        frame.style.apply(colour_cells, axis=None).format("{:.1f} %" if shares else "{:,.0f}"),
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        true = st.selectbox("True class", names, key="inspect_true")
+        predicted = st.selectbox("Predicted class", names, key="inspect_predicted")
+        shares = st.toggle("Percentages of the true class", key="inspect_shares")
+    confusion_table(
+        table,
+        names,
         key="inspect_table",
-        on_select=choose,
-        selection_mode="single-cell",
+        chosen=(names.index(true), names.index(predicted)),
+        shares=shares,
+        on_pick=choose,
     )
-    with st.container(horizontal=True):
-        st.selectbox("True class", names, key="inspect_true")
-        st.selectbox("Predicted class", names, key="inspect_predicted")
 
 
 def _show_cell_pictures(subject: Subject, found: Predicted) -> None:

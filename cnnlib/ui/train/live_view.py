@@ -13,10 +13,9 @@ import numpy as np
 import streamlit as st
 
 from cnnlib.errors import CnnlibError, DataError, ViewerError
-from cnnlib.figures.inspect import confusion_figure
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.run import Run
-from cnnlib.ui.common.components import data_uri
+from cnnlib.ui.common.components import confusion_table, data_uri
 from cnnlib.ui.common.format import count, distinct
 from cnnlib.ui.common.messages import fragment, show_warning
 from cnnlib.ui.common.pickers.picture_picker import select_test_picture
@@ -149,7 +148,7 @@ def _show_confusions(run: Run) -> None:
         f"After epoch {epoch}: {percent(metrics.val_accuracy)} of {count(int(matrix.sum()))} "
         f"validation pictures correct, {count(wrong)} wrong."
     )
-    st.plotly_chart(confusion_figure(matrix, classes), key=f"train_confusion_{run.id}")
+    confusion_table(matrix, classes, key=f"train_confusion_{run.id}")
 
 
 def _choose_epoch(epochs: list[int], run: Run) -> int:

@@ -1,6 +1,6 @@
 /** Unseen pictures that turn right or wrong, and the confusion matrix behind a tab where its counts are known. */
 import { button, element, setAttribute, write } from "../format.js";
-import { Confusion } from "./confusion.js";
+import { Confusion } from "../../common/confusion.js";
 import { decode, paintPicture } from "../colours.js";
 
 export class Strip {
@@ -14,6 +14,7 @@ export class Strip {
     this.list = element("div", { class: "cards", role: "tabpanel", "aria-label": "Unseen pictures" });
     this.empty = element("p", { class: "note" }, ["The pictures come with the first maps."]);
     this.confusion = new Confusion();
+    setAttribute(this.confusion.root, "role", "tabpanel");
     this.root = element("section", { class: "panel strip", "aria-label": "What it can do" }, [
       element("header", {}, [this.tablist, this.score]), this.empty, this.list, this.confusion.root,
     ]);
@@ -44,7 +45,7 @@ export class Strip {
     const [, tab] = this.tabs;
     tab.hidden = !counts;
     if (!counts && this.tab === "confusion") this.#open("pictures");
-    if (counts) this.confusion.show(counts, classes);
+    if (counts) this.confusion.show(counts, classes, { isShort: true });
   }
 
   /** Show the strip of an answer. */
