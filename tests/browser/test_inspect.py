@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 from driving import pick, wait_until
 from example_runs import a_request, a_running_run, started, the_end
-from inspecting import a_run_with_errors_of_a_class, a_run_with_even_errors, a_saved_run
+from inspecting import (
+    a_run_with_errors_of_a_class,
+    a_run_with_even_errors,
+    a_saved_run,
+    snapshot_name,
+)
 from playwright.sync_api import expect
 from sample_data import prepared_now
 
@@ -111,6 +116,21 @@ def test_the_first_map_and_the_lens_are_visible_without_scrolling(url, page, run
     assert 0 < rail.bounding_box()["y"] < 100  # it stays
 
 
+def test_the_network_chooses_the_layer_and_follows_the_step(url, page, run_id):
+    open_layer(page, url, run_id, "features.conv1")
+    network = page.get_by_role("region", name="The network")
+    expect(network.get_by_text("maps of step 22")).to_be_visible()
+    number = network.get_by_test_id("lab-map-2-1").get_attribute("data-map")
+    network.get_by_test_id("lab-map-2-1").click()
+    expect(page.get_by_role("combobox", name="Layer")).to_have_value(re.compile("features.conv2"))
+    page.locator(".grid canvas").first.hover()
+    maps = page.locator(".grid").first
+    expect(maps.get_by_role("img", name="6 feature maps of features.conv2")).to_be_visible()
+    expect(network.locator(".map[aria-pressed=true]")).to_have_attribute("data-map", number)
+    page.get_by_role("slider", name="Training step").press("Home")
+    expect(network.get_by_text("maps of step 0")).to_be_visible()
+
+
 def test_back_leaves_the_page_in_one_press(url, page, run_id):
     """Each choice changes the address, but none is an entry of the browser's history."""
     page.goto(f"{url}/glossary")
@@ -161,7 +181,7 @@ def test_a_running_run_is_followed_to_its_newest_weights(url, store, page):
         size = write_weights(folder / file, build_model(a_request().spec, seed=step), step)
         store.record_events(run_id, worker_id, [WeightsSaved(step, file, kind, size)])
 
-    save(0, "s0.safetensors", "snapshot")
+    save(0, snapshot_name(0), "snapshot")
     save(3, "latest.safetensors", "latest")
     page.goto(f"{url}/inspect?run={run_id}")
     slider = page.get_by_role("slider", name="Training step")
@@ -171,7 +191,7 @@ def test_a_running_run_is_followed_to_its_newest_weights(url, store, page):
     expect(page.get_by_text("At step 4 the network predicts")).to_be_visible()
     slider.press("Home")
     expect(page.get_by_text("At step 0 the network predicts")).to_be_visible()
-    save(5, "s5.safetensors", "snapshot")
+    save(5, snapshot_name(5), "snapshot")
     expect(slider).to_have_attribute("max", "2")  # the positions of steps 0, 4 and 5
     expect(page.get_by_text("At step 0 the network predicts")).to_be_visible()
     slider.press("End")

@@ -6,7 +6,7 @@ from contextlib import closing
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from inspecting import PLAIN, a_saved_run
+from inspecting import PLAIN, a_saved_run, snapshot_name
 from PIL import Image
 
 from cnnlib.cli.main import main
@@ -87,7 +87,7 @@ def test_attribution_prints_what_the_check_says(run_id, tmp_path, capsys):
 )
 def test_a_network_whose_outputs_are_not_numbers_is_a_sentence(run_id, capsys, arguments):
     with closing(RunStore()) as store:
-        file = store.folders.run(run_id) / "s5.safetensors"
+        file = store.folders.run(run_id) / snapshot_name(5)
     net = build_model(PLAIN, seed=5)
     for parameter in net.parameters():
         parameter.data.fill_(float("nan"))

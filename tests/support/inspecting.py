@@ -28,6 +28,11 @@ RESIDUAL = CNNSpec(
 )
 
 
+def snapshot_name(step: int) -> str:
+    """The name of a file of weights, as a run writes it."""
+    return f"snapshot-{step:08d}.safetensors"
+
+
 def a_saved_run(
     store: RunStore,
     spec: CNNSpec = PLAIN,
@@ -42,8 +47,9 @@ def a_saved_run(
     folder.mkdir(parents=True, exist_ok=True)
     saved = []
     for step in saved_steps:
-        size = write_weights(folder / f"s{step}.safetensors", build_model(spec, seed=step), step)
-        saved.append(WeightsSaved(step, f"s{step}.safetensors", "snapshot", size))
+        name = snapshot_name(step)
+        size = write_weights(folder / name, build_model(spec, seed=step), step)
+        saved.append(WeightsSaved(step, name, "snapshot", size))
     begin = Started(5, 5, prepared.info.fingerprint, {}, MACHINE)
     store.record_events(run_id, worker_id, [begin, *steps(1, 5), *saved, end or the_end(step=5)])
     store.workers.unregister(worker_id)

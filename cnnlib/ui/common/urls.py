@@ -21,6 +21,7 @@ LENS_ADDRESS = f"{API_ADDRESS}/lens"
 FOLDERS_WITH_ASSETS = (
     "build",
     "common",
+    "inspect",
     "lab",
     "results",
     "train",

@@ -26,6 +26,7 @@ from cnnlib.ui.inspect.filters import (
     show_filters,
     side_by_side,
 )
+from cnnlib.ui.inspect.network import network_picture
 from cnnlib.ui.inspect.selection import Selection, Subject, choose_layer, middle_and_lens
 from cnnlib.units import plural
 
@@ -48,6 +49,7 @@ class MapsLayout:
         filters: How filters are shown; None if the layer has none.
         maps_span: Range of the colours of feature maps: ``"layer"`` or ``"each"``.
         dead_map_pictures: Number of pictures on which a dead map is constant; 0 to mark none.
+        network_slot: Container of the unfolded network.
         filters_slot: Container of the filters.
         maps_slot: Container of the feature maps.
         lens: Container of the arithmetic of one output value.
@@ -58,13 +60,15 @@ class MapsLayout:
     filters: FilterChoice | None
     maps_span: str
     dead_map_pictures: int
+    network_slot: DeltaGenerator
     filters_slot: DeltaGenerator
     maps_slot: DeltaGenerator
     lens: DeltaGenerator
 
     @classmethod
     def create(cls, selection: Selection) -> MapsLayout:
-        """Show the controls, with empty containers between them: maps, filters, and the lens."""
+        """Show the controls, with empty containers for what a saved step shows."""
+        network_slot = st.container()
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
             layer = step_named(selection.plan, choose_layer(selection.plan))
             pinned = _choose_pinned(selection)
@@ -86,9 +90,8 @@ class MapsLayout:
                 with _heading_row("Filters"):
                     choice = choose_filters(selection, layer.name)
             filters_slot = st.container()
-        return cls(
-            layer.name, pinned, choice, span, dead_map_pictures, filters_slot, maps_slot, lens
-        )
+        slots = (network_slot, filters_slot, maps_slot, lens)
+        return cls(layer.name, pinned, choice, span, dead_map_pictures, *slots)
 
 
 def _heading_row(text: str) -> DeltaGenerator:
@@ -108,6 +111,8 @@ def show_prediction(subject: Subject, slot: DeltaGenerator) -> None:
 def show_maps(subject: Subject, layout: MapsLayout) -> None:
     """Show filters, feature maps and arithmetic of the chosen layer, at one or two saved steps."""
     channel = _selected_channel(subject, layout.layer)
+    with layout.network_slot:
+        network_picture(subject, layout.layer, channel)
     saved_steps = {"now": subject.saved_step}
     if layout.pinned is not None:
         saved_steps = {"pinned": layout.pinned, **saved_steps}

@@ -1,6 +1,7 @@
 """Tests of the Inspect page: every panel and layer, empty stores, missing data, live runs."""
 
 import io
+from base64 import b64encode
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -21,11 +22,13 @@ from inspecting import (
     open_lesson,
     page_text,
     parts,
+    snapshot_name,
     with_pad,
 )
 from PIL import Image
-from sample_data import prepared_now
+from sample_data import copied_digits, prepared_now
 
+from cnnlib.design.columns import columns
 from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec
 from cnnlib.nets.model import build_model
@@ -37,6 +40,7 @@ from cnnlib.train.checkpoint import write_weights
 from cnnlib.ui.common import saved_steps
 from cnnlib.ui.common.messages import fragment
 from cnnlib.ui.common.urls import INSPECT
+from cnnlib.ui.inspect.network import layer_of
 from cnnlib.ui.inspect.page import CONVOLUTION, MAPS, REASONS, TABS
 from cnnlib.ui.inspect.step_slider import marks_html
 
@@ -143,6 +147,29 @@ def test_filters_maps_and_numbers_of_every_layer_are_shown(store, spec):
         assert parts(app), step.name
 
 
+@pytest.mark.parametrize("spec", [PLAIN, RESIDUAL], ids=["plain", "residual"])
+def test_each_column_of_the_network_chooses_a_layer_with_its_channels(spec):
+    for column in columns(plan(spec))[1:]:
+        step = graph.step_named(plan(spec), layer_of(plan(spec), column))
+        assert step.kind in ("conv2d", "sum", "linear", "global_avg_pool")
+        assert step.out_shape[0] == column.shape[0]
+
+
+def test_the_network_shows_the_picture_at_the_chosen_step(store):
+    run_id = a_saved_run(store)
+    app = open_inspect(layer="features.act2", picture="3")
+    app.select_slider[0].set_value(0).run()
+    shown = parts(app)[0]
+    assert shown["script"].endswith("/inspect/network.bundle.js")
+    assert shown["run"] == {"id": run_id} and shown["chosen"] == [2, 0]
+    name, _, written = shown["saved"]["weights"].partition("@")
+    path = store.folders.run(run_id) / name
+    assert (name, int(written)) == (snapshot_name(0), path.stat().st_mtime_ns)
+    picture = copied_digits().test_images[3]
+    assert shown["saved"]["pixels"] == b64encode(picture.tobytes()).decode()
+    assert shown["saved"]["label"] == copied_digits().test_labels[3]
+
+
 def test_the_address_names_run_step_picture_and_layer(store):
     first = a_saved_run(store)
     a_saved_run(store, RESIDUAL)
@@ -184,7 +211,7 @@ def test_until_the_viewer_is_ready_a_sentence_stands_for_the_panel(store, page_v
 
 def test_weights_of_another_design_are_a_sentence(store):
     run_id = a_saved_run(store)
-    path = store.folders.run(run_id) / "s5.safetensors"
+    path = store.folders.run(run_id) / snapshot_name(5)
     write_weights(path, build_model(RESIDUAL, seed=0), 5)
     assert "The saved weights do not fit the design of their run" in page_text(
         open_inspect(view="Gradients")
@@ -197,7 +224,8 @@ def test_two_saved_steps_are_shown_side_by_side(store):
     app.toggle(key="inspect_pinning").set_value(True).run()
     app.select_slider[0].set_value(0).run()
     assert "**Step 5** (pinned)" in page_text(app) and "**Step 0**" in page_text(app)
-    assert len(parts(app)) == 2 + 2 + 1  # filters and maps of both steps, and the arithmetic
+    # The network; filters and maps of both steps; the arithmetic.
+    assert len(parts(app)) == 1 + 2 + 2 + 1
 
 
 def test_step_buttons_move_the_slider_and_checkpoints_are_marked(store):
@@ -228,7 +256,7 @@ def test_the_slider_follows_a_live_run_and_requests_its_latest_weights(store):
             store.record_events(run_id, worker_id, [WeightsSaved(step, name, what, size)])
         )
 
-    save(0, "s0.safetensors", "snapshot")
+    save(0, snapshot_name(0), "snapshot")
     save(3, "latest.safetensors", "latest")
     app = open_inspect(run=run_id)
     assert app.select_slider[0].value == 3
@@ -313,8 +341,8 @@ def create_live_run(store: RunStore) -> str:
     folder = store.folders.run(run_id)
     folder.mkdir(parents=True, exist_ok=True)
     for step, name, what in (
-        (0, "s0.safetensors", "snapshot"),
-        (2, "s2.safetensors", "snapshot"),
+        (0, snapshot_name(0), "snapshot"),
+        (2, snapshot_name(2), "snapshot"),
         (3, "latest.safetensors", "latest"),
     ):
         size = write_weights(folder / name, build_model(a_request().spec, seed=step), step)
@@ -466,7 +494,7 @@ def test_a_network_whose_outputs_are_not_numbers_has_a_sentence_and_no_verdict(s
     net = build_model(PLAIN, seed=5)
     for parameter in net.parameters():
         parameter.data.fill_(float("nan"))
-    write_weights(store.folders.run(run_id) / "s5.safetensors", net, 5)
+    write_weights(store.folders.run(run_id) / snapshot_name(5), net, 5)
     shown = page_text(open_inspect(view="Why this answer"))
     assert "The outputs of this network are not numbers (NaN or infinite)" in shown
     assert "nformative" not in shown

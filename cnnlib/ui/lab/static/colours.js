@@ -1,4 +1,5 @@
 /** Colours of the canvases: the palette of maps, and the theme's colours as the stylesheet defines them. */
+import { element } from "./format.js";
 
 // Maps are dark in both themes, so that strong values shine. Zero is the darkest; blue is positive, orange negative.
 const POSITIVE = [[10, 17, 28], [12, 52, 88], [28, 104, 164], [120, 184, 228], [246, 251, 255]];
@@ -36,6 +37,11 @@ function signedColour(value) {
   const left = Math.min(Math.floor(position), stops.length - 2);
   return stops[left].map((each, k) => Math.round(each + (stops[left + 1][k] - each) * (position - left)));
 }
+
+const SAMPLES = ["positive", "negative", "faint", "line", "card", "empty", "cell", "skip", "muted"];
+
+/** Hidden elements with the colours of canvases. */
+export const colourSamples = () => element("div", { class: "samples", hidden: "" }, SAMPLES.map((name) => element("i", { "data-name": name, class: name })));
 
 /** Read the colours that the stylesheet gives to canvases, from hidden samples. @returns {Record<string, string>} */
 export function readColours(root) {

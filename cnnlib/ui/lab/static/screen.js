@@ -1,19 +1,18 @@
 /** The arrangement of the parts, as high as the window, and the theme's colours. */
+import { colourSamples } from "./colours.js";
 import { element } from "./format.js";
 
 const MARGIN = 8; // below the Lab, in pixels
 const LEAST_HEIGHT = 560;
-const SAMPLES = ["positive", "negative", "faint", "line", "card", "empty", "cell", "skip", "muted"]; // colours of the canvases
 
 export class Screen {
   /** @param {HTMLElement} host @param {object} parts The Lab's. @param {() => void} onResize */
   constructor(host, parts, onResize) {
     this.onResize = onResize;
-    const samples = element("div", { class: "samples", hidden: "" }, SAMPLES.map((name) => element("i", { "data-name": name, class: name })));
     const bottom = element("div", { class: "bottom" }, [parts.curves.root, parts.strip.root, parts.lens.root]);
     const side = element("div", { class: "side" }, [parts.controls.root, parts.next.root]);
     parts.network.root.prepend(parts.message.root);
-    this.grid = element("div", { class: "lab" }, [samples, parts.bar.root, side, parts.network.root, bottom]);
+    this.grid = element("div", { class: "lab" }, [colourSamples(), parts.bar.root, side, parts.network.root, bottom]);
     this.root = element("div", { class: "lab-page tokens" }, [this.grid]);
     host.append(this.root);
     this.listener = () => this.#fit();

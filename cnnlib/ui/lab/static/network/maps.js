@@ -9,7 +9,7 @@ const OTHER_STEP = "The numbers of this step come with the next maps.";
 const STEP_MS = 4000; // after "one batch", newer maps are looked for as often as while a network trains
 
 export class Maps {
-  /** @param {object} lab state, network, controls, runState. @param {(strip, trained) => void} onStrip */
+  /** @param {object} lab state, network, controls, lens, runState; `saved` in the state's data has weights, pixels and label of a saved step. @param {(strip, trained) => void} onStrip */
   constructor(lab, onStrip) {
     Object.assign(this, { lab, onStrip, order: new Order(), read: null, isDrawingNew: false, context: "", sent: "", answered: "", version: null, sentAt: 0, isSuspended: false, steppedAt: -Infinity });
     this.feed = new MapsFeed(() => this.#next(), (answer, body, lens) => this.#take(answer, body, lens), (problem) => lab.network.setProblem(problem));
@@ -60,12 +60,13 @@ export class Maps {
   #context() {
     const { state } = this.lab;
     const { run, seed, dataset } = state.data;
-    return JSON.stringify([state.get("plan").link, run?.id ?? null, seed, dataset.name, this.read ? "drawing" : state.get("picture")]);
+    const { saved } = state.data;
+    return JSON.stringify([state.get("plan").link, run?.id ?? null, seed, dataset.name, this.read ? "drawing" : saved?.pixels ?? state.get("picture")]);
   }
 
   #wanted() {
-    const { network } = this.lab;
-    return JSON.stringify([this.#context(), network.view, [...network.visible]]);
+    const { network, state } = this.lab;
+    return JSON.stringify([this.#context(), state.data.saved?.weights, network.view, [...network.visible]]);
   }
 
   /** The next request, or null if nothing can be newer. */
@@ -83,17 +84,18 @@ export class Maps {
 
   /** The request for the numbers of the chosen map, with the weights of the maps; null where none is chosen. */
   #lensRequest({ api }, { run, spec, seed, dataset, picture, pixels, chosen }, { weights }) {
-    return chosen && { address: api.lens, body: { run, spec, seed, dataset, picture, pixels, chosen, weights } };
+    return chosen && api.lens && { address: api.lens, body: { run, spec, seed, dataset, picture, pixels, chosen, weights } };
   }
 
-  #body({ run, seed, dataset }, isLive) {
+  #body({ run, seed, dataset, saved }, isLive) {
     const { state, network } = this.lab;
     const plan = state.get("plan");
-    const picture = this.read ? { pixels: encode(this.read()) } : { picture: state.get("picture") };
+    const { pixels, weights } = saved ?? {};
+    const picture = this.read ? { pixels: encode(this.read()) } : saved ? { pixels, weights } : { picture: state.get("picture") };
     this.isDrawingNew = false;
     return {
       run: run?.id ?? null, spec: plan.spec, seed, dataset: dataset.name, ...picture, ...network.view,
-      maps: this.order.held(plan.columns, network.visible, network.view, isLive), strip: !this.read,
+      maps: this.order.held(plan.columns, network.visible, network.view, isLive), strip: !this.read && !saved,
     };
   }
 
@@ -111,6 +113,7 @@ export class Maps {
     this.answered = this.sent;
     this.version = answer.version;
     this.order.receive(answer.columns);
+    if (state.data.saved) answer.picture.label = state.data.saved.label;
     network.setAnswer(answer, state.data.dataset.classes);
     const isOther = lens && !lens.error && lens.step !== answer.step;
     if (isOther) this.answered = "";
