@@ -145,6 +145,8 @@ def test_a_drawing_is_inspected_and_used_to_fine_tune_the_network(url, page):
     page.get_by_role("button", name="Why? Look inside").click()
     expect(page.get_by_text("Your drawing, prepared for the network.")).to_be_visible()
     expect(page.get_by_role("heading", level=1)).to_have_text("Look inside")
+    expect(page.get_by_role("radio", name="Why this answer")).to_be_checked()
+    expect(page.get_by_role("img", name="The picture that is explained")).to_be_visible()
 
     page.get_by_role("link", name="Draw", exact=True).click()
     expect(page.get_by_text("% probability")).to_be_visible()  # the drawing was kept
