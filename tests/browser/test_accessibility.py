@@ -5,7 +5,7 @@ import re
 import pytest
 from driving import HEADINGS, RESTING, faults
 from example_runs import a_request, a_running_run, an_epoch, steps, the_end
-from inspecting import a_saved_run
+from inspecting import a_run_with_even_errors, a_saved_run
 from playwright.sync_api import Page, expect
 
 from cnnlib.design.spec import CNNSpec
@@ -86,10 +86,13 @@ def test_axe_finds_nothing_where_there_are_runs(url, store, page, filled):
 def test_axe_finds_nothing_inside_a_trained_network(url, store, page):
     run_id = a_saved_run(store, CNNSpec(channels=(8, 6)), saved_steps=(0, 4, 8))
     title = store.run(run_id).title
+    with_errors = a_run_with_even_errors(store)
     page.goto(f"{url}/inspect?run={run_id}&layer=features.conv1")
     expect(page.locator(".grid canvas")).to_have_count(2, timeout=2 * COLD)  # torch is imported
+    expect(page.get_by_text("maps of step 8")).to_be_visible()
     headings = {
         f"inspect?run={run_id}&layer=features.conv1": "Look inside",
+        f"inspect?run={with_errors}&view=Errors": "Look inside",
         f"draw?run={run_id}": "Draw",
         f"train?run={run_id}": title,
     }

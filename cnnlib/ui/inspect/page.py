@@ -18,7 +18,7 @@ from cnnlib.ui.common.messages import (
 )
 from cnnlib.ui.common.pickers.picture_picker import has_stored_drawing
 from cnnlib.ui.common.shared import run_store
-from cnnlib.ui.common.urls import COMPARE, TRAIN
+from cnnlib.ui.common.urls import RESULTS, TRAIN
 from cnnlib.ui.inspect.address import write_address
 from cnnlib.ui.inspect.attribution import attribution_panel
 from cnnlib.ui.inspect.channels import ablation_panel, activation_maximisation_panel
@@ -189,7 +189,7 @@ def _show_next(tab: str, *, has_runs: bool) -> None:
         )
     elif tab == names[-1]:
         st.page_link(
-            COMPARE, label="Next: compare it with another design", icon=":material/arrow_forward:"
+            RESULTS, label="Next: compare it with other designs", icon=":material/arrow_forward:"
         )
     else:
         following = names[names.index(tab) + 1]

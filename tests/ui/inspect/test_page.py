@@ -83,7 +83,7 @@ def test_a_tab_opens_with_a_sentence_and_ends_with_a_next_step(store, view):
     assert shown[:2] == ["Look inside", TABS[view].sentence]
     following = [*TABS, None][list(TABS).index(view) + 1]
     if following is None:
-        assert [link.proto.page for link in app.get("page_link")] == ["compare"]
+        assert [link.proto.page for link in app.get("page_link")] == ["results"]
         return
     app.button(key="inspect_next").click().run()
     assert not app.exception

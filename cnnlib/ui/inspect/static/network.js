@@ -32,7 +32,7 @@ class SavedNetwork {
     this.state = { data: null, get: (name) => this.state.data[name] };
     this.network = new Network({ onView: () => this.#look(), onDraw: () => this.#redraw(), onPicture: nothing, onDrawing: nothing, onResize: nothing });
     Object.assign(this, { controls: { isMoving: false }, lens: { setAnswer: () => this.#dropHidden() }, runState: "finished" });
-    this.root = element("div", { class: "lab-page tokens saved" }, [colourSamples(), this.network.root]);
+    this.root = element("div", { class: "lab-page tokens saved" }, [colourSamples(), element("h2", { class: "spoken" }, ["The network"]), this.network.root]);
     host.append(this.root);
   }
 
