@@ -123,7 +123,7 @@ def test_with_a_network_the_odd_pictures_of_each_class_come_first(store):
     assert store.jobs.all()[0].args["run"] == run.id
     run_queued_jobs(store)
     app = open_data(dataset="digits")
-    assert "reader on digits, seed 0" in texts(app)
+    assert "The network: reader." in texts(app)
     rows = sheet(app).split("<section>")[1:]
     assert len(rows) == 10
     for row in rows:
