@@ -125,7 +125,7 @@ def film_lab(lab: Lab) -> None:
             width = round(picture.width * FILM_HEIGHT / picture.height)
             frames.append(picture.resize((width, FILM_HEIGHT), Image.Resampling.LANCZOS))
 
-    for slider, key in (("lab-convolutions", "ArrowRight"), ("lab-width", "ArrowRight")):
+    for slider, key in (("lab-convolutions", "ArrowRight"), ("lab-channels", "ArrowRight")):
         handle = tab.get_by_test_id(slider)
         handle.focus()
         for _ in range(3):

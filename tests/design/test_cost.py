@@ -48,7 +48,7 @@ def test_the_peak_of_a_training_step_equals_that_calculated_by_hand():
     peak = cost(SMALL, batch_size=2, optimizer="adam").training_peak
     # The pool computes the gradient of its input (256) from that of its output (64), the
     # convolution's output (256) and the indices (64, int64); the logits (10) stay to the end.
-    assert peak.moment == "backward pass of features.pool1"
+    assert peak.moment == "backward pass of the first pooling layer"
     assert peak.parts == {
         "weights": 4 * 690,
         "optimizer": 4 * (2 * 690 + 4),
@@ -62,7 +62,7 @@ def test_the_peak_of_a_training_step_equals_that_calculated_by_hand():
 
 def test_the_peak_of_an_evaluation_is_that_of_the_relu():
     peak = cost(SMALL, batch_size=2).evaluation_peak
-    assert peak.moment == "forward pass of features.act1"
+    assert peak.moment == "forward pass of the activation of the first convolution"
     assert peak.parts == {
         "weights": 4 * 690,
         "images": 2 * (4 * 64 + 8),

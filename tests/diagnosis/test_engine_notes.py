@@ -75,10 +75,10 @@ def test_the_time_of_a_step_is_that_of_training_where_a_trial_was_disturbed(stor
     assert engine_notes(store.run(run_id), ())["Engine"].endswith(
         f"modes (2 ms per step in training; {trial}"
     )
-    # Batches of 64 pictures, 16,000 pictures a second: 4 ms.
+    # Batches of 128 pictures, 16,000 pictures a second: 8 ms.
     store.record_events(run_id, worker_id, [replace(the_end(), images_per_second=16_000.0)])
     assert engine_notes(store.run(run_id), ())["Engine"].endswith(
-        f"modes (4 ms per step in training; {trial}"
+        f"modes (8 ms per step in training; {trial}"
     )
 
 

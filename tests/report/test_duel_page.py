@@ -286,4 +286,4 @@ def test_without_its_options_b_has_the_recipe_of_a(here, capsys):
 
 def test_an_error_names_the_option_of_b(here, capsys):
     assert main(["duel", "mlp", "lenet5", "--dataset", "digits", "--lr-b", "-1"]) == 2
-    assert capsys.readouterr().err.startswith("--lr-b is -1.0, but it must be")
+    assert capsys.readouterr().err.startswith("error: --lr-b is -1.0, but it must be")

@@ -25,14 +25,14 @@ class InProcessViewer:
     def viewer_answer(self, function: str, *arguments: Any) -> Any:
         if not self.is_ready:
             raise ViewerError("The viewer is starting.")
-        from cnnlib.probe.viewer.functions import FUNCTIONS  # torch
-        from cnnlib.train.execution.speed import picture_speeds
-        from cnnlib.train.viewer.step_view import step_view
+        from cnnlib.train.execution.mode import restored_thread_count  # torch
+        from cnnlib.train.viewer.__main__ import functions
 
-        functions = {**FUNCTIONS, "picture_speeds": picture_speeds, "step_view": step_view}
+        with restored_thread_count():
+            known = functions()
         self.asked.append(function)
         try:
-            value = functions[function](*pickle.loads(pickle.dumps(arguments)))
+            value = known[function](*pickle.loads(pickle.dumps(arguments)))
         except CnnlibError as error:
             raise pickle.loads(pickle.dumps(error)) from error
         return pickle.loads(pickle.dumps(value))

@@ -123,7 +123,7 @@ def test_duel_is_started_and_found_by_its_address(store):
     choose(app, "(lenet5)", "(tiny99)")
     duel_id = start_duel(app)
     assert app.query_params["duel"] == duel_id
-    assert "no pair has finished yet" in app.info[0].value
+    assert "no pair has finished yet" in card(app)
     assert "no pair has finished yet" in open_page(COMPARE, duel=duel_id).info[0].value
 
 
@@ -142,7 +142,7 @@ def test_finished_duel_shows_its_verdict(store):
                 finish(store, run.id, val=score)
     advance_studies(store)
     app = open_page(COMPARE, duel=duel_id)
-    assert "tiny99 is better by 5.00 points" in app.info[0].value
+    assert "tiny99 is better by 5.00 points" in card(app)
 
 
 def test_a_duel_of_a_design_with_itself_is_refused(store):
@@ -289,6 +289,12 @@ def test_experiment_without_a_name_is_labelled_by_its_settings(store):
 
 
 # -- the results table -----------------------------------------------------------------------------
+
+
+def card(app: AppTest) -> str:
+    """The HTML of a duel's verdict card."""
+    found = [json.loads(each.proto.json) for each in app.get("bidi_component")]
+    return next(each["html"] for each in found if "html" in each)
 
 
 def table(app: AppTest) -> dict:
