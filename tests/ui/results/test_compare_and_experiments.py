@@ -124,7 +124,7 @@ def test_duel_is_started_and_found_by_its_address(store):
     duel_id = start_duel(app)
     assert app.query_params["duel"] == duel_id
     assert "no pair has finished yet" in card(app)
-    assert "no pair has finished yet" in open_page(COMPARE, duel=duel_id).info[0].value
+    assert "no pair has finished yet" in card(open_page(duel=duel_id))
 
 
 def test_finished_duel_shows_its_verdict(store):
