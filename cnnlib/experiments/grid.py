@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.compare.differences import setting_text
+from cnnlib.compare.differences import setting_label, setting_text
 from cnnlib.compare.seeds import best_of
 from cnnlib.errors import RecipeError
 from cnnlib.experiments.search_space import Combination, combinations, combine
@@ -367,6 +367,19 @@ def effects_note(state: ExperimentState, found: Sequence[Effect]) -> str:
         if effect.spread is None
     ]
     return " ".join(sentences)
+
+
+def effects_sentence(found: Sequence[Effect]) -> str:
+    """Write which setting makes the largest difference, and the others; "" without an effect."""
+    known = [
+        (setting_label(each.setting), each.spread) for each in found if each.spread is not None
+    ]
+    if not known:
+        return ""
+    (largest, spread), *others = known
+    text = f"{largest} makes the largest difference: up to {format_points(spread)} points"
+    rest = ", ".join(f"{label} {format_points(each)}" for label, each in others)
+    return f"{text}; {rest}." if rest else f"{text}."
 
 
 def best_sentence(state: ExperimentState) -> str:

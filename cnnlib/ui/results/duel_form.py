@@ -104,6 +104,9 @@ def _from_row(row: Row) -> tuple[str, Side]:
     return label, Side(row.name, request.spec, request.preset, request.recipe)
 
 
+_MENU_PIXELS = 420  # of a menu that stands alone
+
+
 def choose_info() -> DatasetInfo:
     """Show the menu of datasets; return the one that both designs are trained on."""
     available = available_datasets(catalogue(folders()))
@@ -117,6 +120,7 @@ def choose_info() -> DatasetInfo:
         format_func=titles.__getitem__,
         key="compare_dataset",
         persist_state="session",
+        width=_MENU_PIXELS,
     )
     show_dataset_warnings(infos[name])
     return infos[name]

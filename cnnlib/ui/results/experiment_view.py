@@ -15,11 +15,13 @@ from cnnlib.experiments.grid import (
     best_so_far,
     effects,
     effects_note,
+    effects_sentence,
     experiment_state,
 )
 from cnnlib.experiments.search import start_finer_search
 from cnnlib.experiments.study import advance_studies
 from cnnlib.figures.compare import best_figure, effects_figure
+from cnnlib.runs import studies
 from cnnlib.ui.common.components import live_chart
 from cnnlib.ui.common.format import STATE_LABELS, duration, escape_markdown
 from cnnlib.ui.common.messages import show_warning
@@ -93,6 +95,8 @@ def _show_experiment(study_id: str, shown_state: str) -> None:
     state = experiment_state(store, study_id)
     if state.state != shown_state:
         st.rerun()
+    found = effects(state.trials)
+    st.header(escape_markdown(study_title(studies.find(store, study_id))))
     _show_progress(state)
     if state.problem:
         show_warning(state.problem)
@@ -100,8 +104,8 @@ def _show_experiment(study_id: str, shown_state: str) -> None:
         show_warning(state.missing)
         resume_study_button(state, "experiment", key="experiments_resume")
     if state.best:
-        st.info(escape_markdown(best_sentence(state)), icon=":material/trophy:")
-    found = effects(state.trials)
+        answer = f"{effects_sentence(found)} {best_sentence(state)}".strip()
+        st.info(escape_markdown(answer), icon=":material/trophy:")
     st.plotly_chart(effects_figure(found), key=f"experiments_effects_{study_id}")
     if note := effects_note(state, found):
         st.caption(escape_markdown(note))

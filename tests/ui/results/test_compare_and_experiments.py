@@ -189,7 +189,10 @@ def test_finished_grid_shows_the_best_trial(store):
         finish(store, experiment_state(store, plan.id).trials[number].runs[0].id, val=score)
         advance_studies(store)
     app = open_page(EXPERIMENTS, experiment=plan.id)
-    assert "Best of 2 combinations: lr 0.01, with 80.00 % validation accuracy" in app.info[0].value
+    assert app.info[0].value.startswith(
+        "Learning rate makes the largest difference: up to 20.00 points. "
+        "Best of 2 combinations: lr 0.01, with 80.00 % validation accuracy"
+    )
     assert list(app.dataframe[0].value["Validation accuracy"]) == [80.0, 60.0]
 
 
