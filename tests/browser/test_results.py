@@ -147,3 +147,13 @@ def test_the_rows_of_a_duel_stand_under_it_and_fold(store, url, page):
     heading.get_by_role("link", name="small against large").click()
     expect(page).to_have_url(re.compile(f"duel={duel_id}"))
     expect(page.get_by_text("Earlier duels")).to_have_count(0)
+
+
+def test_two_rows_open_the_form_of_their_duel(store, url, page):
+    ids = [a_finished_run(store, name=name, channels=(n,)) for n, name in ((4, "low"), (8, "high"))]
+    page.goto(f"{url}/results?{'&'.join(f'run={run_id}' for run_id in ids)}")
+    page.get_by_role("button", name="Duel", exact=True).click()
+    expect(page).to_have_url(re.compile("view=duel"))
+    expect(page.get_by_role("heading", name="Which of two designs is better?")).to_be_visible()
+    chosen = page.get_by_role("combobox", name=re.compile("Design [AB]"))
+    expect(chosen).to_have_count(2)

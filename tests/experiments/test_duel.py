@@ -13,7 +13,7 @@ from cnnlib.design.channels_last import breaks_channels_last
 from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import RecipeError, StoreError
-from cnnlib.experiments.duel import Duel, duel_state, start_duel
+from cnnlib.experiments.duel import Duel, duel_state, prediction_sentence, start_duel
 from cnnlib.experiments.grid import experiment_state, start_grid
 from cnnlib.experiments.study import advance_studies, resume_study
 from cnnlib.figures.compare import duel_figure
@@ -211,6 +211,30 @@ def test_a_run_that_diverged_ends_the_duel_with_a_sentence(store):
     state = duel_state(store, duel_id)
     assert state.state == "stopped"
     assert "The run of wide with seed 0 diverged" in state.problem
+
+
+@pytest.mark.parametrize(
+    ("prediction", "said"),
+    [
+        ("b", "You predicted: wide is better. That was right."),
+        ("same", "You predicted: both are equal. That was not so."),
+        ("", ""),
+    ],
+)
+def test_a_prediction_is_held_against_the_verdict(store, prediction, said):
+    duel_id = start_duel(store, a_duel(prediction=prediction))
+    open_state = duel_state(store, duel_id)
+    started_with = prediction_sentence(open_state.duel, open_state.verdict)
+    assert started_with == (said.partition(". ")[0] + "." if said else "")
+    for pair, difference in enumerate(CLEAR):
+        finish_pair(store, duel_id, pair, difference)
+    state = duel_state(store, duel_id)
+    assert prediction_sentence(state.duel, state.verdict) == said
+
+
+def test_a_prediction_of_something_else_is_refused():
+    with pytest.raises(RecipeError, match="prediction='c' is not a prediction"):
+        a_duel(prediction="c")
 
 
 def test_a_duel_of_which_a_run_was_deleted_does_not_wait_for_it(store):

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from contextlib import closing
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from cnnlib.cli.main import main
 from cnnlib.cli.run_here import StudyFollower
 from cnnlib.errors import RecipeError
 from cnnlib.experiments.grid import (
+    ExperimentState,
     Trial,
     best_so_far,
     effects,
@@ -21,6 +23,7 @@ from cnnlib.experiments.grid import (
     experiment_state,
     start_grid,
 )
+from cnnlib.experiments.refine import finer_space
 from cnnlib.experiments.search import start_search
 from cnnlib.experiments.search_space import combinations, read_values, with_settings
 from cnnlib.experiments.study import advance_studies, resume_study
@@ -570,3 +573,63 @@ def test_experiments_are_listed(store, capsys):
     assert main(["experiment", "list", "--json"]) == 0
     [line] = json.loads(capsys.readouterr().out)
     assert (line["kind"], line["state"]) == ("grid", "live")
+
+
+# -- the next experiment ---------------------------------------------------------------------------
+
+
+def a_state(trials: list[Trial]) -> ExperimentState:
+    facts = dict.fromkeys(ExperimentState.__dataclass_fields__)
+    return ExperimentState(**facts | {"trials": tuple(trials), "state": "done"})
+
+
+def test_a_finer_space_lies_between_the_neighbours_of_the_best_value():
+    tried = [Trial({"lr": lr, "norm": norm}, score=score) for lr, norm, score in (
+        (0.001, "batch", 0.5), (0.01, "batch", 0.9), (0.1, "batch", 0.7), (0.01, "none", 0.2),
+        (0.001, "none", 0.1), (0.1, "none", 0.3),
+    )]  # fmt: skip
+    space = finer_space(a_state(tried), {})
+    assert space["lr"] == {"low": 0.001, "high": 0.1, "log": True}
+    assert space["norm"] == {"choices": ["batch"]}  # both of the best third
+
+
+def test_a_finer_space_of_a_search_is_a_third_of_its_range_and_within_it():
+    best = Trial({"lr": 0.01, "dropout": 0.5, "epochs": 2}, score=0.9)
+    ranges = {
+        "lr": {"low": 1e-4, "high": 1e-1, "log": True},
+        "dropout": {"low": 0.0, "high": 0.6, "log": False},
+        "epochs": {"low": 1, "high": 10, "log": False},
+    }
+    space = finer_space(a_state([best]), ranges)
+    assert space["lr"]["high"] / space["lr"]["low"] == pytest.approx(10)  # a third of three decades
+    assert (space["dropout"]["low"], space["dropout"]["high"]) == (pytest.approx(0.4), 0.6)
+    assert space["epochs"] == {"low": 1, "high": 4, "log": False}
+
+
+def test_there_is_no_finer_space_without_a_result():
+    with pytest.raises(RecipeError, match="No combination has a result yet"):
+        finer_space(a_state([Trial({"lr": 0.1})]), {})
+
+
+def test_the_command_searches_finer(capsys):
+    assert (
+        main(["experiment", "grid", "--preset", "mlp", "--vary", "lr=0.1", "--train-limit", "64"])
+        == 0
+    )
+    study_id = capsys.readouterr().out.split("grid done")[0].split()[-1]
+    assert main(["experiment", "finer", study_id, "--detach"]) == 0
+    assert "To see it later" in capsys.readouterr().out
+
+
+def test_intervals_of_effects_are_over_seeds():
+    # Two values with two seeds each: within-trial variances 0.0002 each, so sd 0.01414 with 2
+    # degrees of freedom; t = 4.30265; reach = 4.30265 * 0.01414 / sqrt(2) = 0.04303.
+    def trial(lr: float, *scores: float) -> Trial:
+        runs = tuple(
+            SimpleNamespace(state="finished", summary={"last_val_accuracy": score})
+            for score in scores
+        )
+        return Trial({"lr": lr}, runs, sum(scores) / len(scores), states=("finished",) * 2)
+
+    [effect] = effects([trial(0.1, 0.80, 0.82), trial(0.2, 0.90, 0.92)])
+    assert effect.reach == pytest.approx(0.04303, abs=1e-5)

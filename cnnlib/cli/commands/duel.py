@@ -72,6 +72,12 @@ def add_commands(commands: Any) -> None:
         type=one_of(("validation", "test")),
         help="split whose accuracy is compared: validation (default) or test",
     )
+    duel.add_argument(
+        "--expect",
+        metavar="OUTCOME",
+        type=one_of(("a", "same", "b")),
+        help="your prediction: a or b is better, or same; the verdict is held against it",
+    )
     add_run_options(duel)
     add_recipe_options_of_b(duel)
     duel.add_argument("--detach", action="store_true", help=DETACH_ALL)
@@ -150,6 +156,7 @@ def _duel(args: argparse.Namespace) -> Any:
         first_pairs=args.pairs,
         within=args.within / 100,
         on=args.on or "validation",
+        prediction=args.expect or "",
     )
 
 
@@ -191,7 +198,12 @@ def _design(text: str, in_size: tuple[int, int, int], classes: int) -> tuple[CNN
 
 
 def _print_state(state: DuelState, as_json: bool) -> None:
-    from cnnlib.experiments.duel import forecast_sentence, recipe_differences, recipes_sentence
+    from cnnlib.experiments.duel import (
+        forecast_sentence,
+        prediction_sentence,
+        recipe_differences,
+        recipes_sentence,
+    )
 
     if as_json:
         print_json(
@@ -208,6 +220,8 @@ def _print_state(state: DuelState, as_json: bool) -> None:
         )
         return
     print(f"{state.id}  {state.sentence}", flush=True)
+    if said := prediction_sentence(state.duel, state.verdict):
+        print(said, flush=True)
     if state.verdict.is_over and recipe_differences(state.duel):
         print(recipes_sentence(state.duel), flush=True)
     if state.not_counted:

@@ -46,9 +46,12 @@ def add_commands(commands: Any) -> None:
             resume_experiment,
             ["go-on"],
         ),
+        ("finer", "start a search around the best values of an experiment", search_finer, []),
     ):
         one = add_command(subcommands, name, command, text, aliases=aliases)
         one.add_argument("id", metavar="ID", type=id_of_run)
+        if name == "finer":
+            one.add_argument("--detach", action="store_true", help=DETACH_ALL)
     add_command(
         subcommands,
         "list",
@@ -111,6 +114,19 @@ def start_experiment(args: argparse.Namespace) -> int:
         space = {name: read_range(text) for name, text in varied.items()}
         options = {"trials": args.trials, "name": args.name, "prune": not args.no_prune}
         study_id = start_search(store, base, space, **options)
+    return _train_or_detach(store, study_id, args)
+
+
+def search_finer(args: argparse.Namespace) -> int:
+    """Start a search around the best values of an experiment, and train its runs."""
+    from cnnlib.experiments.search import start_finer_search
+
+    store = existing_store(args.id)
+    return _train_or_detach(store, start_finer_search(store, args.id), args)
+
+
+def _train_or_detach(store: RunStore, study_id: str, args: argparse.Namespace) -> int:
+    """Train the runs of a new experiment until it is over, or say how to see it later."""
     if not args.detach:
         return _run_to_end(store, study_id, args)
     _print_state(store, study_id, args)
@@ -196,7 +212,7 @@ def _follow(store: RunStore, study_id: str, args: argparse.Namespace, has_worker
 
 
 def _print_state(store: RunStore, study_id: str, args: argparse.Namespace) -> int:
-    from cnnlib.experiments.grid import effects, effects_note, experiment_state
+    from cnnlib.experiments.grid import best_sentence, effects, effects_note, experiment_state
 
     state = experiment_state(store, study_id)
     found = effects(state.trials)
@@ -218,8 +234,7 @@ def _print_state(store: RunStore, study_id: str, args: argparse.Namespace) -> in
         command = resume_command(state.kind, state.id)
         print(f"\n{state.missing} To train what is missing: '{command}'.")
     if state.best:
-        label = "Best" if state.state == "done" else "Best so far"
-        print(f"\n{label}: {state.best.title}, validation accuracy {percent(state.best.score)}.")
+        print(f"\n{best_sentence(state)}")
         for effect in found:
             if effect.spread is not None:
                 print(

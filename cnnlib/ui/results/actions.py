@@ -91,16 +91,11 @@ def row_menu(table: ResultsTable, rows: Sequence[Row]) -> None:
             and _train_fresh_seeds(rows[0])
         ):
             st.rerun()
-    if len(rows) == 2:
-        st.button(
-            "Duel",
-            icon=":material/balance:",
-            key="results_duel",
-            help=_DUEL_HELP,
-            type="primary",
-            on_click=preselect_rows,
-            args=(rows,),
-        )
+    if len(rows) == 2 and st.button(
+        "Duel", icon=":material/balance:", key="results_duel", help=_DUEL_HELP, type="primary"
+    ):
+        preselect_rows(rows)
+        st.rerun()
     notes = table.annotations()
     hidden = all(annotation_of(row, notes).hidden for row in rows)
     if st.button(

@@ -24,8 +24,7 @@ from cnnlib.figures.compare import best_figure, effects_figure
 from cnnlib.runs import studies
 from cnnlib.ui.common.components import live_chart
 from cnnlib.ui.common.format import STATE_LABELS, duration, escape_markdown
-from cnnlib.ui.common.messages import show_warning
-from cnnlib.ui.common.permissions import attempt
+from cnnlib.ui.common.messages import errors_shown, show_warning
 from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import RESULTS
 from cnnlib.ui.results.experiment_form import experiment_form
@@ -114,14 +113,19 @@ def _show_experiment(study_id: str, shown_state: str) -> None:
         st.plotly_chart(
             best_figure(scores, best_so_far(state.trials)), key=f"experiments_best_{study_id}"
         )
-    if state.best and state.state != "live":
-        st.button(
+    if (
+        state.best
+        and state.state != "live"
+        and st.button(
             "Search finer around the best",
             icon=":material/zoom_in:",
             key="experiments_finer",
             help=_FINER_HELP,
-            on_click=lambda: attempt(lambda: _search_finer(state.id)),
         )
+    ):
+        with errors_shown():
+            open_section("experiment", start_finer_search(store, state.id))
+            st.rerun()
     _show_trials(state)
     stop_study_button(state, "experiment", key="experiments_stop")
 
@@ -130,11 +134,6 @@ _FINER_HELP = (
     "Starts a search between the values next to the best ones, with as many runs as this "
     "experiment has combinations."
 )
-
-
-def _search_finer(study_id: str) -> None:
-    """Start a search around the best trial of an experiment, and show it."""
-    open_section("experiment", start_finer_search(run_store(), study_id))
 
 
 def _show_progress(state: ExperimentState) -> None:
