@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.cli.diverged import warn_if_diverged
+from cnnlib.cli.diverged import warn_of_useless
 from cnnlib.cli.output import print_note
 from cnnlib.cli.parser import PROGRAM
 from cnnlib.errors import StoreError
@@ -39,7 +39,7 @@ def run_at_step(
     store = existing_store(run_id)
     run = store.run(run_id)
     if not to_continue:
-        warn_if_diverged(run)
+        warn_of_useless(run)
     kinds = ("checkpoint",) if to_continue else KEPT
     return store, run, saved_weights(store, run_id, step, kinds)
 

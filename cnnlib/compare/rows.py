@@ -62,12 +62,17 @@ class Row:
 
     @property
     def shown_name(self) -> str:
-        """The name, with the state of a run without a result: "cnn3, lost after epoch 1 of 20"."""
+        """The name, with the state of a run without a result.
+
+        ``cnn3, lost after epoch 1 of 20``; ``cnn3, stopped at step 48 of 164``.
+        """
         if self.has_result:
             return self.name
         run = self.runs[0]
         state = "waiting" if run.state == "queued" else run.state
         progress = f" after epoch {run.epoch} of {run.request.recipe.epochs}" if run.epoch else ""
+        if run.state in ("stopped", "pruned") and run.step:  # its numbers are of this step
+            progress = f" at step {run.step:,} of {run.total_steps:,}"
         return f"{self.name}, {state}{progress}"
 
     @property
@@ -198,7 +203,19 @@ def load_rows(store: RunStore, runs: Sequence[Run] | None = None) -> list[Row]:
     """
     shown = store.runs() if runs is None else runs
     rows = pool_runs(shown, epochs_of_runs(store.database, [run.id for run in shown]))
-    return sorted(_with_pictures(store, rows), key=_sort_key, reverse=True)
+    ordered = sorted(_with_pictures(store, rows), key=_sort_key, reverse=True)
+    return _with_repeats_below(ordered)
+
+
+def _with_repeats_below(rows: Sequence[Row]) -> list[Row]:
+    """Move each repeat of a seed below the row with that seed."""
+    keys = {row.key for row in rows if not row.not_pooled_reason}
+    repeats: dict[str, list[Row]] = defaultdict(list)
+    others: list[Row] = []
+    for row in rows:
+        is_repeat = row.not_pooled_reason.startswith("Repeat") and pool_key(row.runs[0]) in keys
+        (repeats[pool_key(row.runs[0])] if is_repeat else others).append(row)
+    return [each for row in others for each in (row, *repeats.get(row.key, ()))]
 
 
 def best_of_sentence(rows: Sequence[Row]) -> str:

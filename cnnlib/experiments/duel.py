@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +15,7 @@ from cnnlib.experiments.duel_statistics import (
     check_pairs,
     count_collapsed,
     judge,
+    learned_nothing,
     most_unseen,
 )
 from cnnlib.experiments.group_sequential import FIRST_LOOK, MOST_PAIRS, first_verdict
@@ -157,6 +158,10 @@ def read_duel(study: Study) -> DuelState:
     count = 1 + max((int(place[1:]) for place in study.progress["runs"]), default=-1)
     pairs = tuple((study.runs.get(f"a{n}"), study.runs.get(f"b{n}")) for n in range(count))
     sentence = verdict_sentence(verdict, duel.name_a, duel.name_b)
+    counted = pairs[: verdict.pairs]
+    scores = [[duel_score(pair[side], duel.on) or 0.0 for pair in counted] for side in (0, 1)]
+    if guessing := guessing_sentence(duel, scores):
+        sentence = f"{sentence.partition(' No seed collapsed')[0]} {guessing}"
     is_waiting = bool(study.broken_off or study.deleted or study.state in (STOPPED, INCOMPLETE))
     has_diverged = any(run.state == "diverged" for run in study.runs.values())
     return DuelState(
@@ -339,6 +344,29 @@ def verdict_sentence(verdict: Verdict, name_a: str, name_b: str) -> str:
             f"({name_b} minus {name_a}: {_interval(verdict)}, {seeds}).{collapsed}"
         )
     return _undecided_sentence(verdict, seeds, name_a, name_b) + collapsed
+
+
+def guessing_sentence(duel: Duel, scores: Sequence[Sequence[float]]) -> str:
+    """Write that designs answer no better than guessing; "" where both have learned.
+
+    Args:
+        scores: The accuracies of A and of B, fractions.
+    """
+    classes = duel.a.spec.out_classes
+    names = (duel.name_a, duel.name_b)
+    guess = [
+        (name, max(each))
+        for name, each in zip(names, scores, strict=True)
+        if learned_nothing(each, classes)
+    ]
+    if not guess:
+        return ""
+    who = " and ".join(f"{name} ({percent(best, 1)} at best)" for name, best in guess)
+    answers = "answers" if len(guess) == 1 else "answer"
+    return (
+        f"{who} {answers} hardly better than guessing among {plural(classes, 'class')}, so this "
+        "says nothing about what the design can learn. Train longer, or with another learning rate."
+    )
 
 
 def prediction_sentence(duel: Duel, verdict: Verdict) -> str:

@@ -174,11 +174,25 @@ def count_collapsed(accuracies: Sequence[float], classes: int) -> int:
         >>> count_collapsed([0.98, 0.97, 0.98, 0.11], classes=10)  # half way from 0.1 is 0.54
         1
     """
-    chance = 1 / classes
-    learned = max(accuracies, default=0.0) - chance
-    if learned < (1 - chance) / 10:
+    if not accuracies or learned_nothing(accuracies, classes):
         return 0
+    chance = 1 / classes
+    learned = max(accuracies) - chance
     return sum(each < chance + learned / 2 for each in accuracies)
+
+
+def learned_nothing(accuracies: Sequence[float], classes: int) -> bool:
+    """Whether the best seed of a design learned less than a tenth of all there is to learn.
+
+    Args:
+        accuracies: Of its seeds, fractions; False without any.
+
+    Example:
+        >>> learned_nothing([0.097, 0.104], classes=10), learned_nothing([0.1, 0.9], classes=10)
+        (True, False)
+    """
+    chance = 1 / classes
+    return bool(accuracies) and max(accuracies) - chance < (1 - chance) / 10
 
 
 def _looks(values: np.ndarray, most_pairs: int, within: float, test: Spending) -> tuple[Look, ...]:

@@ -68,6 +68,7 @@ class ExperimentState:
         eta_seconds: Remaining time at the pace of the runs with a result; None before the first.
         problem: The reason why it ended early; "" without a problem.
         owner: The person who may stop it, in class mode.
+        pictures: Of the validation split; 0 before the first result.
     """
 
     id: str
@@ -84,6 +85,7 @@ class ExperimentState:
     created: float
     problem: str = ""
     owner: str = ""
+    pictures: int = 0
 
     @property
     def progress(self) -> str:
@@ -234,6 +236,7 @@ def read_experiment(study: Study) -> ExperimentState:
         created=study.created,
         problem=study.progress.get("trouble", ""),
         owner=study.owner,
+        pictures=study.pictures.get("validation", 0),
     )
 
 
@@ -341,8 +344,9 @@ def _effect(name: str, known: Sequence[Trial], tried: int) -> Effect | None:
 
 def effects_note(state: ExperimentState, found: Sequence[Effect]) -> str:
     """Write which combinations the effects are over, where that is not all of them; else ""."""
+    chance = _chance_sentence(state) if found else ""
     if all(effect.matched == effect.tried for effect in found):
-        return ""
+        return chance
     missing, runs = state.asked - state.measured - state.pruned, plural(state.asked, "run")
     sentences = []
     if state.pruned:
@@ -366,7 +370,18 @@ def effects_note(state: ExperimentState, found: Sequence[Effect]) -> str:
         for effect in found
         if effect.spread is None
     ]
-    return " ".join(sentences)
+    return " ".join([*sentences, chance]).strip()
+
+
+def _chance_sentence(state: ExperimentState) -> str:
+    """Write that the spread over seeds is not known, and the share of one picture."""
+    if seed_spread([trial for trial in state.trials if trial.score is not None]):
+        return ""
+    step = f" One validation picture is {format_points(1 / state.pictures)} points."
+    return (
+        "Each combination has one seed, so it is not known how much of the differences is chance."
+        f"{step if state.pictures else ''}"
+    )
 
 
 def effects_sentence(found: Sequence[Effect]) -> str:

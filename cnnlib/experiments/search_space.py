@@ -127,7 +127,7 @@ def read_values(text: str) -> list[Any]:
         [32, [32, 64], 'plain', None]
     """
     parts = re.findall(r"\[[^\]]*\]|[^,\[\]]+", text)
-    return [_read_value(part.strip()) for part in parts if part.strip()]
+    return [read_value(part.strip()) for part in parts if part.strip()]
 
 
 def read_range(text: str) -> dict[str, Any]:
@@ -142,13 +142,18 @@ def read_range(text: str) -> dict[str, Any]:
     ends, _, scale = text.partition(":")
     low, dots, high = ends.partition("..")
     if dots and scale.strip() in ("", "log"):
-        ends_of_range = {"low": _read_value(low.strip()), "high": _read_value(high.strip())}
+        ends_of_range = {"low": read_value(low.strip()), "high": read_value(high.strip())}
         return ends_of_range | {"log": bool(scale.strip())}
     return {"choices": read_values(text)}
 
 
-def _read_value(text: str) -> Any:
-    """Parse one value: none, yes, no, JSON, or else text."""
+def read_value(text: str) -> Any:
+    """Parse one value: none, yes, no, JSON, or else text.
+
+    Example:
+        >>> read_value("0.1"), read_value("none"), read_value("[32, 64]"), read_value("plain")
+        (0.1, None, [32, 64], 'plain')
+    """
     if text.lower() in ("none", "null"):
         return None
     if text.lower() in ("yes", "no"):
@@ -158,7 +163,7 @@ def _read_value(text: str) -> Any:
     except (ValueError, RecursionError):
         pass
     if entries := re.fullmatch(r"\[([^\[\]]+)\]", text):  # with text among them: [3x5, 3]
-        return [_read_value(entry.strip()) for entry in entries[1].split(",")]
+        return [read_value(entry.strip()) for entry in entries[1].split(",")]
     return text
 
 

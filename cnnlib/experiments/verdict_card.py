@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
-from cnnlib.experiments.duel import Duel, DuelState, duel_score, read_duel, recipes_sentence
+from cnnlib.experiments.duel import (
+    Duel,
+    DuelState,
+    duel_score,
+    guessing_sentence,
+    read_duel,
+    recipes_sentence,
+)
 from cnnlib.experiments.duel_statistics import most_unseen
 from cnnlib.experiments.group_sequential import BETTER
 from cnnlib.records.compare import Speed, Verdict
@@ -192,6 +199,7 @@ def verdict_card(
     data = _data(study, state.duel, info)
     measured = tuple(speeds) or (None, None)
     a, b = (_side(state, counted, side, measured[side]) for side in (0, 1))
+    pairs = _pair_scores(state, counted)
     runs = [run for side in counted.runs for run in side]
     machines = [run.machine for run in runs if run.machine]
     card = VerdictCard(
@@ -201,9 +209,13 @@ def verdict_card(
         state.verdict,
         headline(state.verdict, a.name, b.name),
         state.sentence,
-        _pair_scores(state, counted),
+        pairs,
         *(a, b, data),
-        certainty=_certainty(state.verdict, a, b),
+        certainty=_certainty(
+            state.verdict,
+            *(a, b),
+            guessing_sentence(state.duel, [[each.a for each in pairs], [each.b for each in pairs]]),
+        ),
         would_change=_would_change(state, a, b, data),
         recipes=recipes_sentence(state.duel),
         modes=tuple(sorted({run.mode for run in runs if run.mode})),
@@ -300,8 +312,12 @@ def _data(study: Study, duel: Duel, info: DatasetInfo | None) -> CardData:
     return CardData(request.dataset, title, duel.on, train, validation, test)
 
 
-def _certainty(verdict: Verdict, a: CardSide, b: CardSide) -> tuple[str, ...]:
-    """Write what the duel promises about its verdict, and what the seeds cannot exclude."""
+def _certainty(verdict: Verdict, a: CardSide, b: CardSide, guessing: str) -> tuple[str, ...]:
+    """Write what the duel promises about its verdict, and what the seeds cannot exclude.
+
+    Args:
+        guessing: Sentence on designs that learned nothing; "" where both have learned.
+    """
     error = percent(BETTER.error, 0)
     match verdict.outcome:
         case "a" | "b":
@@ -321,6 +337,8 @@ def _certainty(verdict: Verdict, a: CardSide, b: CardSide) -> tuple[str, ...]:
             )
     if not verdict.pairs:
         return (promise,)
+    if guessing:
+        return guessing, promise
     return promise, _collapse_sentence(verdict.pairs, a, b)
 
 

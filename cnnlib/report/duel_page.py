@@ -202,16 +202,15 @@ def _price_words(card: VerdictCard) -> tuple[str, str]:
     one, other = (card.a, card.b) if card.verdict.outcome == "a" else (card.b, card.a)
     parts = [f"{_ratio(one.params, other.params)} the parameters"]
     if one.speed and other.speed:
-        parts.append(
-            f"{_ratio(one.speed.batch_seconds, other.speed.batch_seconds)} the time for a picture"
-        )
+        times = one.speed.batch_seconds, other.speed.batch_seconds
+        parts.append(f"{_ratio(*times, 2)} the time for a picture")
     words = f"and {' and '.join(parts)}: {one.name} in relation to {other.name}"
     return f"{_ratio(one.macs, other.macs)} the MACs", words
 
 
-def _ratio(one: float, other: float) -> str:
-    """Write ``6.3 ×``."""
-    return f"{one / other:.3g} ×" if other else UNKNOWN
+def _ratio(one: float, other: float, digits: int = 3) -> str:
+    """Write ``6.3 ×``; measured times have two digits."""
+    return f"{one / other:.{digits}g} ×" if other else UNKNOWN
 
 
 def describe_data(card: VerdictCard) -> str:
@@ -268,12 +267,12 @@ def _speed_rows(a: CardSide, b: CardSide) -> list[list[str]]:
         [
             f"Time for one picture, in a batch of {a.speed.batch_size}",
             *(_milliseconds(batch), _milliseconds(other_batch)),
-            _ratio(other_batch, batch),
+            _ratio(other_batch, batch, 2),
         ],
         [
             "Time for one picture, alone",
             *(_milliseconds(alone), _milliseconds(other_alone)),
-            _ratio(other_alone, alone),
+            _ratio(other_alone, alone, 2),
         ],
     ]
 

@@ -215,7 +215,7 @@ def test_the_tools_of_the_pad_are_reached_by_the_keyboard_alone(url, store, page
 
 
 def test_the_window_of_a_convolution_is_moved_by_the_keyboard_alone(url, page):
-    open_page(page, url, "convolution", "Convolution")
+    open_page(page, url, "convolution", "Look inside")
     expect(page.get_by_text("Row 14, column 14")).to_be_visible(timeout=COLD)
     tab_to(page, "^Output map")
     assert focus_shows(page)

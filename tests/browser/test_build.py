@@ -93,7 +93,7 @@ def test_sixty_residual_convolutions_in_under_ten_interactions_and_the_link_open
     # Three controls make the residual stages.
     page.get_by_text("Residual", exact=True).click()  # 1
     channels = page.get_by_role("textbox", name="Channels of each convolution")
-    channels.fill("16x20, 32x20, 64x20")
+    channels.fill("16*20, 32*20, 64*20")
     channels.press("Enter")  # 2
     expect(page.get_by_test_id("stAlert")).to_contain_text("last design that fits")
     slider(page, "Pool every").press("End")  # 3

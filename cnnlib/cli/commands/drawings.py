@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cnnlib.cli.diverged import warn_if_diverged
+from cnnlib.cli.diverged import warn_of_useless
 from cnnlib.cli.inspect_args import file_picture
 from cnnlib.cli.output import print_error, print_json, print_table
 from cnnlib.cli.parser import (
@@ -142,7 +142,7 @@ def measure_ood(args: argparse.Namespace) -> None:
     from cnnlib.probe.ood.distance import measure_ood as measure
 
     store = existing_store(args.run_id)
-    warn_if_diverged(store.run(args.run_id))
+    warn_of_useless(store.run(args.run_id))
     result = run_job(measure({"run": args.run_id}, store.folders))
     if args.json:
         print_json(result)

@@ -15,8 +15,15 @@ from cnnlib.cli.output import (
     print_result,
     print_table,
 )
-from cnnlib.cli.parser import MOST_SHOWN, add_command, id_of_run, one_of, whole_number_from
-from cnnlib.cli.store import all_run_facts, existing_store, has_store, open_store, run_facts
+from cnnlib.cli.parser import MOST_SHOWN, PROGRAM, add_command, id_of_run, one_of, whole_number_from
+from cnnlib.cli.store import (
+    all_run_facts,
+    existing_store,
+    has_store,
+    open_store,
+    print_unless_served,
+    run_facts,
+)
 from cnnlib.records.diagnosis import diagnosis_lines
 from cnnlib.records.run import RUN_STATES, Run
 from cnnlib.units import percent, plural
@@ -57,7 +64,8 @@ def add_commands(commands: Any) -> None:
 
 def list_runs(args: argparse.Namespace) -> None:
     """Print one line per run, the newest first."""
-    found = open_store().runs(states=args.state) if has_store() else []
+    store = open_store() if has_store() else None
+    found = store.runs(states=args.state) if store else []
     matching = [run for run in found if _matches(run, args)]
     shown = matching[: max(0, args.limit)]
     if args.json:
@@ -75,6 +83,9 @@ def list_runs(args: argparse.Namespace) -> None:
                 f"\nThe newest {len(shown):,} of {plural(len(matching), 'run')}; "
                 f"with --limit {len(matching)}, all of them."
             )
+        waiting = [run.id for run in shown if run.state == "queued"]
+        if store is not None and waiting:
+            print_unless_served(store, "what waits", f"{PROGRAM} resume {' '.join(waiting[:3])}")
 
 
 def show_run(args: argparse.Namespace) -> None:

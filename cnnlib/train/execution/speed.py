@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import median
 
 import torch
 
@@ -18,7 +17,7 @@ from cnnlib.train.execution.autotune import measure
 from cnnlib.train.execution.host import processor_name
 from cnnlib.train.execution.mode import parse_requested_mode, restored_thread_count
 
-_ROUNDS = 3
+_ROUNDS = 5
 _BATCH = 32
 _MOST_MACS = 2_000_000_000  # of a batch, so that large networks are measured in seconds
 
@@ -27,7 +26,8 @@ def picture_speeds(specs: Sequence[CNNSpec]) -> list[Speed]:
     """Measure designs on the processor with one thread, in float32, with weights at their start.
 
     The designs take turns, so that a change in the load of the machine concerns all of them; each
-    number is the median of the rounds. All have the same batch size.
+    number is the smallest of the rounds, since other programs only add to it. All have the same
+    batch size.
     """
     nets = [build_model(spec, seed=0) for spec in specs]
     largest = max((cost(plan(spec)).macs for spec in specs), default=0)
@@ -44,7 +44,7 @@ def picture_speeds(specs: Sequence[CNNSpec]) -> list[Speed]:
         ]
     speeds = []
     for times in zip(*rounds, strict=True):
-        alone, batch = (median(seconds) for seconds in zip(*times, strict=True))
+        alone, batch = (min(seconds) for seconds in zip(*times, strict=True))
         speeds.append(Speed(alone, batch, size, 1, processor_name()))
     return speeds
 

@@ -11,7 +11,7 @@ from cnnlib.design.presets import adapt
 from cnnlib.errors import CnnlibError
 from cnnlib.experiments.grid import start_grid
 from cnnlib.experiments.search import start_search
-from cnnlib.experiments.search_space import combinations, read_values
+from cnnlib.experiments.search_space import combinations, read_value
 from cnnlib.records.recipe_presets import default_preset
 from cnnlib.records.run import RunRequest
 from cnnlib.train.execution.duration import duration_of
@@ -109,7 +109,7 @@ def _space(name: str, kind: str) -> dict[str, Any]:
         key=f"experiments_values_{name}",
         placeholder="Type a value and press Enter",
     )
-    return {"choices": read_values(", ".join(values))}
+    return {"choices": [read_value(value) for value in values]}
 
 
 _LOG_HELP = "Tries as many values between 0.001 and 0.01 as between 0.01 and 0.1."

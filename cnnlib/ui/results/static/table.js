@@ -243,8 +243,9 @@ class ResultsTable {
   #walk(event) {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (!step || !event.target.dataset.key) return;
-    const boxes = [...this.body.querySelectorAll("[data-key]")];
-    boxes[boxes.indexOf(event.target) + step]?.focus();
+    const boxes = [...this.body.querySelectorAll("input[data-key]")];
+    const own = event.target.closest("tr").querySelector("input[data-key]");
+    boxes[boxes.indexOf(own) + step]?.focus();
     event.preventDefault();
   }
 
