@@ -73,7 +73,7 @@ def test_empty_and_choosing(app_server, page, shots):
         pass
     page.reload()
     expect(page.get_by_alt_text("Example of class 7")).to_be_visible(timeout=90_000)
-    expect(page.get_by_text("in total")).to_be_visible()  # the forecast
+    expect(page.get_by_text("Time in total")).to_be_visible()  # the forecast
     expect(page.get_by_role("button", name="Train", exact=True)).to_be_visible()
     shoot(page, shots, "choosing")
 

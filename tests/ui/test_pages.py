@@ -133,6 +133,14 @@ def test_the_recipe_follows_the_dataset_until_somebody_changes_it(store):
     assert store.runs()[0].request.recipe.epochs == offered + 1
 
 
+def test_the_card_beside_the_form_says_what_the_training_will_cost(store):
+    app = open_page("train", dataset="digits")
+    app.selectbox(key="train_preset").select("lenet5").run()
+    [card] = [each.proto.body for each in app.get("html") if 'class="costs"' in each.proto.body]
+    for what in ("Time in total", "Time per epoch", "Memory", "Training pictures", "106,154"):
+        assert what in card
+
+
 @pytest.fixture
 def colours() -> None:
     """A dataset of 40 colour pictures, `folder:own`."""

@@ -168,13 +168,13 @@ def recipe_form(default: Recipe, usual: DeltaGenerator, more: DeltaGenerator) ->
 
     Args:
         default: Initial values.
-        usual: Container of the common fields.
+        usual: Container of the common fields, a grid.
         more: Container of the others.
 
     Raises:
         RecipeError: A value is out of range.
     """
-    with usual, st.grid(4, min_column_width=110):
+    with usual:
         values = _ask(default, "epochs", "batch_size", "optimizer", "lr")
     with more.expander("More recipe settings", icon=":material/tune:"):
         with st.grid(4, min_column_width=110):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -14,9 +13,7 @@ from cnnlib.errors import RecipeError, SpecError
 from cnnlib.records.recipe_link import decode_recipe, encode_recipe
 from cnnlib.records.recipe_presets import RECIPES, default_preset
 from cnnlib.records.run import DEVICES, PRECISIONS, Run, RunRequest
-from cnnlib.runs.capacity import default_runs
-from cnnlib.train.execution.forecast import Basis, Forecast, forecast
-from cnnlib.train.submit import submit_runs, with_settled_mode
+from cnnlib.train.submit import submit_runs
 from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.messages import errors_shown, show_error
 from cnnlib.ui.common.pickers.dataset_picker import choose_dataset
@@ -36,7 +33,7 @@ from cnnlib.ui.common.shared import (
 )
 from cnnlib.ui.common.urls import in_address, set_in_address
 from cnnlib.ui.common.whole_number import whole_number_input
-from cnnlib.units import format_size, format_time
+from cnnlib.ui.train.cost_card import show_cost
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -54,11 +51,12 @@ def request_form(runs: Sequence[Run]) -> list[str]:
         runs: Past runs; the menu of designs contains their designs.
     """
     infos = available_datasets(catalogue(folders()))
-    left, right = st.columns(2, gap="large")
-    with left:
+    form, side = st.columns([3, 2], gap="large")
+    with form:
         info, chosen, fitted = _choose_dataset_and_design(infos, runs)
-    with right:
-        return _training_form(info, chosen, fitted)
+        request, seeds = _training_form(info, chosen, fitted)
+    with side, st.container(border=True, key="train_cost"):
+        return _start(fitted, request, info, seeds)
 
 
 def _choose_dataset_and_design(
@@ -76,14 +74,16 @@ def _choose_dataset_and_design(
     return info, chosen, fitted
 
 
-def _training_form(info: DatasetInfo, chosen: ChosenDesign, fitted: FittedDesign) -> list[str]:
-    """Show recipe, seeds and the button, with rarely changed settings below it."""
+def _training_form(
+    info: DatasetInfo, chosen: ChosenDesign, fitted: FittedDesign
+) -> tuple[RunRequest, int]:
+    """Show recipe and seeds, with rarely changed settings below; stop the page at an error."""
     try:
         default = _choose_default_recipe(info, fitted)
     except RecipeError as error:  # the link in the address is damaged
         show_error(error)
         st.stop()
-    usual, start, more = st.container(), st.container(), st.container()
+    usual, more = st.grid(5, min_column_width=110), st.container()
     try:
         recipe = recipe_form(default, usual, more)
         request = _request_fields(info, chosen, fitted, recipe, more)
@@ -91,21 +91,25 @@ def _training_form(info: DatasetInfo, chosen: ChosenDesign, fitted: FittedDesign
     except RecipeError as error:
         show_error(error)
         st.stop()
-    with start.container(horizontal=True, vertical_alignment="bottom"):
+    with usual:
         seeds = whole_number_input(
             "Seeds",
             *(1, MOST_SEEDS, 1),
             key="train_seeds",
-            width=120,
             help="Number of runs of this design. Each run starts from other random weights and has "
             "another data order, which shows how much of a result is luck.",
         )
-        pressed = st.button(
-            "Train", type="primary", icon=":material/play_arrow:", key="train_start", width=160
-        )
-    start.caption(forecast_line(request, info, seeds))
+    return request, seeds
+
+
+def _start(fitted: FittedDesign, request: RunRequest, info: DatasetInfo, seeds: int) -> list[str]:
+    """Show the cost and the button; return the ids of the runs that it submitted."""
+    show_cost(fitted.cost, request, info, seeds)
     if few := describe_few_validation(validation_size(info, request.validation)):
-        start.caption(few)
+        st.caption(few)
+    pressed = st.button(
+        "Train", type="primary", icon=":material/play_arrow:", key="train_start", width="stretch"
+    )
     if pressed:
         with errors_shown():
             return submit_runs(run_store(), request, seeds)
@@ -232,31 +236,3 @@ _PRECISION_LABELS = {
     "bf16": "bfloat16",
     "fastest": "fastest (measured)",
 }
-_BASES: dict[Basis, str] = {
-    "this design": "Measured here, with this design.",
-    "other designs": "Estimated from earlier runs of other designs.",
-    "a guess": "Rough guess: no run was timed on this machine yet.",
-}
-
-
-def forecast_line(request: RunRequest, info: DatasetInfo, seeds: int) -> str:
-    """Forecast time and memory in one line; "" while the size of the dataset is not known."""
-    if not info.train_count:
-        return ""
-    threads = run_store().workers.free_threads()
-    estimate = forecast(with_settled_mode(request, seeds), info, folders(), threads)
-    return describe_forecast(estimate, request.recipe.epochs, seeds)
-
-
-def describe_forecast(estimate: Forecast, epochs: int, seeds: int) -> str:
-    """``About 12 s per epoch, 36 s in total, 180 MB of memory. Measured here, ...``"""
-    turns = ceil(seeds / default_runs())
-    parts = [f"{format_time(_round(estimate.seconds_per_epoch))} per epoch"] if epochs > 1 else []
-    parts.append(f"{format_time(_round(estimate.seconds * turns))} in total")
-    parts.append(f"{format_size(estimate.peak_memory_bytes)} of memory")
-    return f"About {', '.join(parts)}. {_BASES[estimate.basis]}"
-
-
-def _round(seconds: float) -> float:
-    """Round to two significant digits, the precision of a forecast."""
-    return float(f"{seconds:.2g}")

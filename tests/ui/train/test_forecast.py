@@ -1,5 +1,6 @@
 """Tests of the forecast on the Train page and of the waiting time in the queue."""
 
+from dataclasses import replace
 from io import BytesIO
 
 import pytest
@@ -11,19 +12,29 @@ from cnnlib.records.folders import Folders
 from cnnlib.runs.archive.archive import export_bytes, import_runs
 from cnnlib.runs.polling import metrics_since
 from cnnlib.train.execution.forecast import Forecast, forecast, forecast_for_run
-from cnnlib.ui.train.request_form import describe_forecast
+from cnnlib.ui.train.cost_card import forecast_lines, picture_lines
 
 
-def test_forecast_shows_time_memory_and_basis_in_one_line(monkeypatch):
+def test_the_card_shows_time_and_memory(monkeypatch):
     monkeypatch.setenv("CNNLAB_WORKERS", "2")
     estimate = Forecast(12.04, 36.1, 180_000_000, "this design")
-    assert describe_forecast(estimate, epochs=3, seeds=1) == (
-        "About 12 s per epoch, 36 s in total, 180 MB of memory. Measured here, with this design."
-    )
-    # One epoch is all of it; of four seeds, two train at once: 2 * 36.1 s, rounded.
-    assert describe_forecast(estimate, epochs=1, seeds=4).startswith(
-        "About 1 min 12 s in total, 180 MB"
-    )
+    assert forecast_lines(estimate, epochs=3, seeds=1) == [
+        ("Time in total", "about 36 s", "3 epochs"),
+        ("Time per epoch", "about 12 s", ""),
+        ("Memory", "180 MB", ""),
+    ]
+    # Of four seeds, two train at once: 2 * 36.1 s, rounded.
+    several = forecast_lines(estimate, epochs=3, seeds=4)
+    assert several[0] == ("Time in total", "about 1 min 12 s", "3 epochs, 4 runs")
+    assert several[2] == ("Memory", "180 MB", "of each run")
+
+
+def test_the_card_counts_the_pictures_of_the_run():
+    info = DatasetInfo("own", "own", (1, 28, 28), ("a", "b"), 200, 10)
+    [line] = picture_lines(a_request(validation=0.1), info)
+    assert line == ("Training pictures", "180", "20 more for validation")
+    [line] = picture_lines(replace(a_request(validation=0.0), train_limit=50), info)
+    assert line == ("Training pictures", "50", "no validation split")
 
 
 def test_forecast_for_run_contains_seconds_and_basis(tmp_path):

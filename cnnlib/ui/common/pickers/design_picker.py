@@ -14,10 +14,9 @@ from cnnlib.design.presets import adapt, preset, preset_of, presets
 from cnnlib.design.spec import CNNSpec
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.run import Run
-from cnnlib.ui.common.format import count, distinct, size
+from cnnlib.ui.common.format import distinct, size
 from cnnlib.ui.common.urls import BUILD, in_address, kept_design
 
-_MACS_HELP = "MACs: multiply-accumulate operations of the network for one image."
 OWN, PRESET, PAST = "Your design", "A preset", "A past run"
 
 
@@ -72,14 +71,10 @@ def fit(chosen: ChosenDesign, info: DatasetInfo) -> FittedDesign:
 
 
 def show_design(chosen: ChosenDesign, fitted: FittedDesign, dataset: str) -> None:
-    """Show the size of the fitted design in one line, and a link to change it in Build."""
-    sizes = f"{count(fitted.cost.params)} parameters, {count(fitted.cost.macs)} MACs per image"
-    adapted = ""
+    """Say if the design was adapted to the dataset, and show a link to change it in Build."""
     if chosen.spec.in_size != fitted.spec.in_size:
-        adapted = (
-            f", adapted from {size(chosen.spec.in_size)} to {size(fitted.spec.in_size)} pictures"
-        )
-    st.caption(f"{sizes}{adapted}.", help=_MACS_HELP)
+        before, after = size(chosen.spec.in_size), size(fitted.spec.in_size)
+        st.caption(f"Adapted from {before} to {after} pictures.")
     st.page_link(
         BUILD,
         label="Edit in Build",
