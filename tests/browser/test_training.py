@@ -176,7 +176,6 @@ def test_an_app_that_is_killed_and_started_again_finds_the_run_going_on_with_who
 
 def test_answers_layers_and_confusions_are_shown_during_training(url, page):
     begin(page, url)
-    page.get_by_text("Test pictures", exact=True).click()
     cards = page.locator(".cards")
     expect(cards).to_be_visible(timeout=READY)
     expect(page.locator(".card")).to_have_count(20)

@@ -19,9 +19,8 @@ def a_store(folder: Path, address: str = "") -> RunStore:
 
 
 def a_request(epochs: int = 2, **fields) -> RunRequest:
-    return RunRequest(
-        CNNSpec(channels=(4,)), Recipe(epochs=epochs), **{"dataset": "digits"} | fields
-    )
+    defaults = {"spec": CNNSpec(channels=(4,)), "dataset": "digits"}
+    return RunRequest(recipe=Recipe(epochs=epochs), **defaults | fields)
 
 
 def started(total_steps: int = 20) -> Started:

@@ -262,6 +262,7 @@ def test_the_plain_address_finds_the_run_that_goes_on(store):
 def test_an_address_with_an_unknown_run_says_so():
     app = open_page("train", run="nosuchrun")
     assert "nosuchrun" in app.warning[0].value
+    assert outstanding(app) == ["train_new"]
 
 
 def test_every_field_of_the_training_form_is_explained():
@@ -283,15 +284,14 @@ def test_a_button_gives_its_order_to_the_run(store, kind):
     run_id, worker_id = a_running_run(store)
     app = open_page("train", run=run_id)
     app.button(key=f"train_{kind}").click().run()
-    [order] = store.record_events(run_id, worker_id, [])
-    assert order.kind == kind
+    assert store.record_events(run_id, worker_id, [])[-1].kind == kind
 
 
 def test_the_learning_rate_can_be_changed_while_a_run_goes_on(store):
     run_id, worker_id = a_running_run(store)
     app = open_page("train", run=run_id)
     app.select_slider(key=f"train_lr_{run_id}_0").set_value(0.005).run()
-    [order] = store.record_events(run_id, worker_id, [])
+    order = store.record_events(run_id, worker_id, [])[-1]
     assert order == Command("set", "lr", 0.005, id=order.id)
 
 
@@ -302,6 +302,27 @@ def test_a_finished_run_says_what_it_is_worth_and_how_sure_that_is(store):
     assert live_data(open_page("train", run=run_id))["runs"][0]["outcome"] == (
         "75.00 % of 8 test pictures correct (95 % interval 40.93 to 92.85 %)"
     )
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_after_a_finished_run_one_next_step_stands_out(store, channels):
+    spec = CNNSpec(in_size=(channels, 28, 28), channels=(4,))
+    run_id = a_finished_run(store, spec=spec)
+    step = {1: "train_draw", 3: "train_inspect"}[channels]  # only digits can be drawn
+    assert outstanding(open_page("train", run=run_id)) == [step]
+    assert outstanding(open_page("train", run=[run_id, a_finished_run(store)])) == ["train_results"]
+
+
+def test_a_run_that_can_be_continued_suggests_nothing_else(store):
+    run_id, worker_id = a_running_run(store)
+    assert outstanding(open_page("train", run=run_id)) == []
+    store.record_events(run_id, worker_id, [*steps(1, 5), the_end("interrupted", step=5)])
+    assert outstanding(open_page("train", run=run_id)) == ["train_continue"]
+
+
+def outstanding(app: AppTest) -> list[str]:
+    """The keys of the primary buttons, but for that of the fork's form."""
+    return [b.key for b in app.button if b.proto.type == "primary" and b.key != "train_fork"]
 
 
 def test_an_interrupted_run_can_be_continued(store):

@@ -40,7 +40,7 @@ CLOSED, PICTURES, LAYERS, CONFUSION = "Off", "Test pictures", "Layers", "Confusi
 def live_section(runs: Sequence[Run]) -> None:
     """Show the menu of views and the chosen view, which is updated until the run ends."""
     st.header("Inside the network", anchor=False)
-    st.session_state.setdefault(VIEW, CLOSED)
+    st.session_state.setdefault(VIEW, PICTURES)
     with st.container(horizontal=True, vertical_alignment="center"):
         view = st.segmented_control(
             "View of the network",
@@ -119,7 +119,7 @@ def _load_saved_step(run: Run) -> SavedStep | None:
     saved_step = newest_saved_step(run)
     if saved_step is None:
         st.caption(
-            "The network is being built. Its first weights appear with the first step."
+            "The first weights appear with the first step."
             if run.is_live
             else "This run ended before it saved any weights."
         )

@@ -41,7 +41,7 @@ def _show_runs(store: RunStore, run_ids: Sequence[str]) -> None:
         run_panel(runs)
         return
     with st.container(horizontal=True):
-        if st.button("Train a network", icon=":material/add:", key="train_new"):
+        if st.button("Train a network", icon=":material/add:", key="train_new", type="primary"):
             st.switch_page(TRAIN, query_params={"dataset": ""})
         if st.button("See all results", icon=":material/table_rows:", key="train_all_results"):
             st.switch_page(RESULTS)

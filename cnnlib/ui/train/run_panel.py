@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
@@ -26,6 +26,9 @@ from cnnlib.ui.common.urls import DRAW, INSPECT, RESULTS, TRAIN
 from cnnlib.ui.common.whole_number import whole_number_input
 from cnnlib.ui.train.live_view import live_section
 from cnnlib.units import percent
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _LEARNING_RATES = tuple(float(f"{digit}e{power}") for power in range(-5, 1) for digit in (1, 2, 5))
 
@@ -191,25 +194,47 @@ def _train_fork(run: Run, step: int, recipe: Recipe) -> None:
     st.switch_page(TRAIN, query_params={"run": [*submitted, run.id]})
 
 
+def suggested_step(runs: Sequence[Run]) -> str:
+    """Return the one step that stands out: the name of a button of `_links`, or "".
+
+    "" while a run is live or can be continued: then a button for that stands out.
+    """
+    if any(run.is_live or run.state in RESUMABLE_STATES for run in runs):
+        return ""
+    if len(runs) > 1:
+        return "results"
+    return "draw" if runs[0].request.spec.in_size[0] == 1 else "inspect"
+
+
 def _links(runs: Sequence[Run]) -> None:
-    """Show the buttons that open other pages, and the form of a fork."""
+    """Show the buttons that open other pages, the suggested one first, and the form of a fork."""
     first, is_ended = runs[0], not any(run.is_live for run in runs)
-    if st.button("Look inside", icon=":material/search:", key="train_inspect"):
-        st.switch_page(INSPECT, query_params={"run": first.id})
-    can_draw = is_ended and first.request.spec.in_size[0] == 1
-    if can_draw and st.button("Test with a drawing", icon=":material/draw:", key="train_draw"):
-        st.switch_page(DRAW, query_params={"run": [run.id for run in runs]})
+    run_ids = [run.id for run in runs]
+    another = {
+        "dataset": first.request.dataset,
+        "design": encode(first.request.spec),
+        "recipe": encode_recipe(first.request.recipe),
+    }
+    steps: dict[str, tuple[str, str, Path, dict[str, Any]]] = {
+        "inspect": ("Look inside", "search", INSPECT, {"run": first.id}),
+        "draw": ("Test with a drawing", "draw", DRAW, {"run": run_ids}),
+        "results": ("See in results", "table_rows", RESULTS, {"run": run_ids}),
+        "another": ("Train another", "add", TRAIN, another),
+    }
+    if not is_ended or first.request.spec.in_size[0] != 1:
+        del steps["draw"]
+    suggested = suggested_step(runs)
+    for name in sorted(steps, key=lambda name: name != suggested):
+        label, icon, page, query = steps[name]
+        if st.button(
+            label,
+            icon=f":material/{icon}:",
+            key=f"train_{name}",
+            type="primary" if name == suggested else "secondary",
+        ):
+            st.switch_page(page, query_params=query)
     if is_ended and len(runs) == 1:
         fork_popover(first)
-    if st.button("See in results", icon=":material/table_rows:", key="train_results"):
-        st.switch_page(RESULTS, query_params={"run": [run.id for run in runs]})
-    if st.button("Train another", icon=":material/add:", key="train_another"):
-        parameters = {
-            "dataset": first.request.dataset,
-            "design": encode(first.request.spec),
-            "recipe": encode_recipe(first.request.recipe),
-        }
-        st.switch_page(TRAIN, query_params=parameters)
 
 
 def _resume(run_ids: Sequence[str]) -> None:

@@ -45,7 +45,17 @@ def open_train(run_id: str, view: str | None = None) -> AppTest:
 
 
 def test_closed_section_sends_only_the_curves(store):
-    assert len(parts(open_train(a_saved_run(store)))) == 1
+    assert len(parts(open_train(a_saved_run(store), "Off"))) == 1
+
+
+def test_the_pictures_are_open_without_a_press(store):
+    assert "cards" in parts(open_train(a_saved_run(store)))[-1]
+
+
+def test_a_run_that_waits_says_when_its_first_weights_appear(store):
+    assert "The first weights appear with the first step." in page_text(
+        open_train(store.submit(a_request()))
+    )
 
 
 def test_the_views_wrap_on_a_narrow_screen(store):
