@@ -35,6 +35,27 @@ def test_back_and_forward_follow_the_pages(url, page):
     expect(page.get_by_role("heading", level=1, name="Train")).to_be_visible()
 
 
+def test_on_a_narrow_screen_the_menu_closes_after_a_choice(url, page):
+    page.set_viewport_size({"width": 420, "height": 850})
+    page.goto(f"{url}/glossary")
+    sidebar = page.get_by_test_id("stSidebar")
+    for name in ("Data", "Train"):  # the second from another page
+        page.get_by_test_id("stExpandSidebarButton").click()
+        expect(sidebar).to_have_attribute("data-collapsed", "false")
+        sidebar.get_by_role("link", name=name).click()
+        expect(page.get_by_role("heading", level=1, name=name)).to_be_visible()
+        expect(sidebar).to_have_attribute("data-collapsed", "true")
+
+
+def test_the_menu_hides_nothing_at_1024_pixels(url, page):
+    page.set_viewport_size({"width": 1024, "height": 700})
+    page.goto(f"{url}/glossary")
+    links = page.get_by_test_id("stTopNavLink")
+    expect(links).to_have_count(8)
+    for link in links.all():
+        expect(link).to_be_in_viewport(ratio=1)
+
+
 def test_the_page_server_opens_every_page_without_torch(url, page):
     for address in HEADINGS:
         page.goto(f"{url}/{address}")

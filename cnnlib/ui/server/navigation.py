@@ -32,6 +32,23 @@ _OTHERS = (
     ("convolution", "Convolution", "grid_on", "Slide a kernel over a picture, number by number."),
 )
 
+# On a narrow screen the menu is Streamlit's sidebar, which closes by itself after a choice only if
+# the browser says that it is a phone's. Its button exists while it is open.
+_close_menu = st.components.v2.component(
+    "cnnlab_close_menu",
+    js="""
+const close = ({ target }) => {
+  if (target.closest?.('[data-testid="stSidebarNavLink"]'))
+    document.querySelector('[data-testid="stSidebarCollapseButton"] button')?.click();
+};
+
+export default function () {
+  document.addEventListener("click", close);
+  return () => document.removeEventListener("click", close);
+}
+""",
+)
+
 
 def show_page() -> None:
     """Show the menu, and the page of the address."""
@@ -41,6 +58,7 @@ def show_page() -> None:
     st.html(static_folder("common") / "page.css")
     pages = {row[0]: _page(*row, is_shown=row in _MENU) for row in (*_MENU, *_OTHERS)}
     page = st.navigation([*pages.values()], position="top")
+    _close_menu(key="close_menu", data={})  # takes no space: see page.css
     try:
         require_sign_in(settings())
         page.run()
