@@ -140,8 +140,13 @@ class ResultsTable {
     const count = this.#data.rows.filter((row) => !row.heading).length;
     if (!count) shown.push(element("tr", { class: "none" }, [element("td", { colspan: String(this.#data.columns.length + 1) }, [this.#data.empty])]));
     const focused = this.root.getRootNode().activeElement?.dataset?.key;
-    this.body.replaceChildren(...shown);
-    if (focused) this.body.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+    shown.forEach((row, place) => {
+      const present = this.body.children[place]; // a row that stays is not touched, and keeps the focus
+      if (present !== row) this.body.insertBefore(row, present ?? null);
+    });
+    while (this.body.children.length > shown.length) this.body.lastChild.remove();
+    const active = this.root.getRootNode().activeElement?.dataset?.key;
+    if (focused && active !== focused) this.body.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
     const chosen = this.#selected.size ? `, ${this.#selected.size} selected` : "";
     write(this.count, `${count.toLocaleString("en")} ${count === 1 ? "row" : "rows"}${chosen}`);
   }
