@@ -11,7 +11,18 @@ from collections.abc import Generator
 from html import escape
 
 from cnnlib.design.plan import Plan
-from cnnlib.figures.architecture import BAND, FACE, SLANT, Arc, Drawing, Label, Slab, draw
+from cnnlib.figures.architecture import (
+    BAND,
+    FACE,
+    SLANT,
+    TARGET_WIDTH,
+    Arc,
+    Drawing,
+    Label,
+    Repeat,
+    Slab,
+    draw,
+)
 from cnnlib.figures.theme import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, mix
 
 # Kind -> colour, and label in the legend.
@@ -29,36 +40,45 @@ KINDS: dict[str, tuple[str, str]] = {
 }
 
 MARGIN = 8
-NARROWEST = 360  # the width of the legend
 ARC_ROOM = 34
-_MIDDLE = ARC_ROOM + FACE * (1 + SLANT) / 2
-_LABEL_LINE = _MIDDLE + FACE * (1 + SLANT) / 2 + 16
-_LEGEND_LINE = _LABEL_LINE + 26
-HEIGHT = _LEGEND_LINE + 10
+PALE = "#d3dde6"  # of a layer without a share of the network
 
 
-def architecture_svg(plan: Plan) -> str:
+def architecture_svg(
+    plan: Plan, *, width: float = TARGET_WIDTH, face: float = FACE, fold: bool = True
+) -> str:
     """Draw a network as SVG.
+
+    With the attribute ``data-tint="params"`` or ``"macs"`` of the element, layers are coloured by
+    their share of the network's parameters or MACs, and the shares stand in place of the shapes.
+
+    Args:
+        width, face, fold: As of `draw`.
 
     Returns:
         One ``<svg>`` element; ``data-layer`` of a group is the layer's name, its title has lines of
-        ``name: value``.
+        ``name: value``. Its height depends on `width` and `face` alone.
     """
-    drawing = draw(plan)
-    width = max(drawing.width, NARROWEST) + 2 * MARGIN
+    drawing = draw(plan, width=width, face=face, fold=fold)
     kinds = {kind for slab in drawing.slabs for kind in (slab.kind, *slab.bands)}
+    middle = ARC_ROOM + face * (1 + SLANT) / 2
+    label_line = middle + face * (1 + SLANT) / 2 + 16
+    legend = list(_draw_legend(kinds, width))
+    full_width = max(drawing.width, width) + 2 * MARGIN
+    height = label_line + (56 if width < LEGEND_WIDTH else 42)
     return "".join(
         (
-            f'<svg class="arch" xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" '
-            f'height="{HEIGHT:.0f}" viewBox="{-MARGIN} 0 {width:.0f} {HEIGHT:.0f}" '
-            f'style="--width:{width:.0f}px;--height:{HEIGHT:.0f}px" '
+            f'<svg class="arch" xmlns="http://www.w3.org/2000/svg" width="{full_width:.0f}" '
+            f'height="{height:.0f}" viewBox="{-MARGIN} 0 {full_width:.0f} {height:.0f}" '
             f'role="group" aria-label="{_describe(drawing)}"><style>{_write_css(kinds)}</style>'
-            f'<g transform="translate(0 {_MIDDLE:.0f})">',
-            *map(_draw_slab, drawing.slabs),
+            f'<g transform="translate(0 {middle:.0f})">',
+            *(_draw_slab(slab, drawing) for slab in drawing.slabs),
             *map(_draw_arc, drawing.arcs),
-            "</g>",
+            f'</g><g transform="translate(0 {label_line:.0f})">',
             *map(_draw_label, drawing.labels),
-            *_draw_legend(kinds),
+            *map(_draw_repeat, drawing.repeats),
+            "</g>",
+            f'<g transform="translate(0 {label_line + 34:.0f})">{"".join(legend)}</g>',
             "</svg>",
         )
     )
@@ -66,10 +86,11 @@ def architecture_svg(plan: Plan) -> str:
 
 def _describe(drawing: Drawing) -> str:
     """Describe the picture, for a screen reader."""
-    kinds = [slab.kind for slab in drawing.slabs]
+    kinds = [slab.kind for slab in drawing.slabs for _ in range(slab.repeats)]
     return (
         f"Picture of a network. Convolutions: {kinds.count('conv2d')}; "
-        f"skips: {len(drawing.arcs)}; linear layers: {kinds.count('linear')}"
+        f"skips: {sum(arc.repeats for arc in drawing.arcs)}; "
+        f"linear layers: {kinds.count('linear')}"
     )
 
 
@@ -82,6 +103,9 @@ def _write_css(kinds: set[str]) -> str:
         ".arch .skip .wide{stroke-opacity:0;stroke-width:9;pointer-events:stroke}",
         ".arch .middle{text-anchor:middle}.arch g{outline:none}",
         ".arch [data-layer]:hover,.arch [data-layer]:focus{filter:brightness(1.25)}",
+        ".arch .bracket{fill:none;stroke:currentColor}.arch :is(.params,.macs){display:none}",
+        ".arch[data-tint] :is(.shape,.kind){display:none}",
+        *(_write_tint(quantity) for quantity in ("params", "macs")),
     ]
     for kind in sorted(kinds):
         colour = KINDS[kind][0]
@@ -92,17 +116,31 @@ def _write_css(kinds: set[str]) -> str:
     return "".join(rules)
 
 
-def _draw_slab(slab: Slab) -> str:
+def _write_tint(quantity: str) -> str:
+    """Write the CSS of the colours by share."""
+    tinted = f".arch[data-tint={quantity}]"
+    fill = f"color-mix(in srgb,{BLUE} var(--{quantity}),{PALE})"
+    return (
+        f"{tinted} .{quantity}{{display:inline}}{tinted} .f{{fill:{fill}}}"
+        f"{tinted} .t{{fill:color-mix(in srgb,{fill},#fff 40%)}}"
+        f"{tinted} .s{{fill:color-mix(in srgb,{fill},#000 30%)}}"
+    )
+
+
+def _draw_slab(slab: Slab, drawing: Drawing) -> str:
     """Draw a block with its bands: front and top of each, and one side at the right end."""
     faces = _draw_front_and_top(slab, slab.x, slab.width)
     x = slab.x + slab.width
-    for kind in slab.bands:
-        faces += f'<g class="{kind}">{_draw_front_and_top(slab, x, BAND)}</g>'
+    for kind, name in zip(slab.bands, slab.layers[1:], strict=True):
+        part = _draw_front_and_top(slab, x, BAND)
+        faces += f'<g class="{kind}" data-band="{escape(name)}">{part}</g>'
         x += BAND
     if slab.depth:
         outline = f"{_slant(slab)}v{slab.height:.1f}{_slant_back(slab)}z"
         faces += f'<path class="s" d="M{x:.1f} {slab.top:.1f}{outline}"/>'
-    return _write_group(slab.kind, slab.name, slab.details, faces)
+    most = max(each.params for each in drawing.slabs), max(each.macs for each in drawing.slabs)
+    shares = f"--params:{slab.params / most[0]:.0%};--macs:{slab.macs / most[1]:.0%}"
+    return _write_group(slab.kind, slab.name, slab.details, faces, f' style="{shares}"')
 
 
 def _draw_front_and_top(slab: Slab, x: float, width: float) -> str:
@@ -135,24 +173,53 @@ def _draw_arc(arc: Arc) -> str:
     return _write_group("skip", arc.name, arc.details, lines)
 
 
-def _write_group(kind: str, name: str, details: tuple[str, ...], content: str) -> str:
+def _write_group(
+    kind: str, name: str, details: tuple[str, ...], content: str, attributes: str = ""
+) -> str:
     """Write a group with a tooltip."""
     title = escape("\n".join(details))
-    return f'<g class="{kind}" data-layer="{escape(name)}"><title>{title}</title>{content}</g>'
+    return (
+        f'<g class="{kind}" data-layer="{escape(name)}"{attributes}><title>{title}</title>'
+        f"{content}</g>"
+    )
 
 
 def _draw_label(label: Label) -> str:
-    return f'<text class="middle" x="{label.x:.1f}" y="{_LABEL_LINE:.0f}">{label.text}</text>'
+    texts = {"shape": label.text, "params": label.params, "macs": label.macs}
+    return "".join(
+        f'<text class="middle {name}" x="{label.x:.1f}">{escape(text)}</text>'
+        for name, text in texts.items()
+    )
 
 
-def _draw_legend(kinds: set[str]) -> Generator[str]:
-    """Yield a square and a label for each kind in the picture."""
+def _draw_repeat(repeat: Repeat) -> str:
+    """Draw a bracket and the number of repeats, under the labels."""
+    return (
+        f'<path class="bracket" d="M{repeat.x:.1f} 5v4h{repeat.width:.1f}v-4"/>'
+        f'<text class="middle" x="{repeat.x + repeat.width / 2:.1f}" y="20">× {repeat.count}</text>'
+    )
+
+
+LEGEND_WIDTH = 480  # of all kinds in one line
+
+
+def _draw_legend(kinds: set[str], width: float) -> Generator[str]:
+    """Yield a square and a label for each kind in the picture; and the scale of the shares."""
     labels = dict.fromkeys(label for kind, (_, label) in KINDS.items() if label and kind in kinds)
     colours = {label: colour for colour, label in KINDS.values()}
-    x = 0.0
+    x, y = 0.0, 0
     for label in labels:
+        step = 27 + 5.8 * len(label)
+        if x + step > width:
+            x, y = 0.0, y + 14
         yield (
-            f'<rect x="{x:.0f}" y="{_LEGEND_LINE - 9:.0f}" width="9" height="9" rx="2" '
-            f'fill="{colours[label]}"/><text x="{x + 13:.0f}" y="{_LEGEND_LINE:.0f}">{label}</text>'
+            f'<rect class="kind" x="{x:.0f}" y="{y - 9}" width="9" height="9" rx="2" '
+            f'fill="{colours[label]}"/><text class="kind" x="{x + 13:.0f}" y="{y}">{label}</text>'
         )
-        x += 27 + 5.8 * len(label)
+        x += step
+    for quantity, noun in (("params", "parameters"), ("macs", "MACs")):
+        yield (
+            f'<g class="{quantity}"><rect y="-9" width="9" height="9" rx="2" fill="{PALE}"/>'
+            f'<text x="13">no {noun}</text><rect x="100" y="-9" width="9" height="9" rx="2" '
+            f'fill="{BLUE}"/><text x="113">largest share</text></g>'
+        )

@@ -11,7 +11,6 @@ import cnnlib
 from cnnlib.compare.differences import recipe_settings, setting_label
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
-from cnnlib.figures.architecture import draw
 from cnnlib.figures.architecture_svg import architecture_svg
 from cnnlib.figures.labels import describe_design
 from cnnlib.records.recipe import CHOICES, Recipe
@@ -27,16 +26,11 @@ _ALWAYS_SHOWN = ("epochs", "batch_size", "optimizer", "lr", "weight_decay", "sch
 
 def write_designs(designs: Sequence[tuple[str, CNNSpec]]) -> str:
     """Draw each design, with a description and its number of parameters and operations."""
-    drawings = "".join(
+    return "".join(
         f"<figure><h3>{escape(name)}</h3>{write_paragraph(_describe(spec), 'note')}"
         f'<div class="wide">{architecture_svg(plan(spec))}</div></figure>'
         for name, spec in designs
     )
-    is_narrow = all(draw(plan(spec)).width <= _NARROW for _, spec in designs)
-    return f'<div class="grid">{drawings}</div>' if is_narrow else drawings
-
-
-_NARROW = 640  # pixels of a drawing of which two fit side by side
 
 
 def write_recipes(recipes: Mapping[str, Recipe]) -> str:

@@ -9,7 +9,7 @@ from random_specs import random_specs
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import preset, presets
 from cnnlib.design.spec import CNNSpec
-from cnnlib.figures.architecture import SMALLEST_GAP, TARGET_WIDTH, Drawing, draw
+from cnnlib.figures.architecture import SMALLEST_GAP, TARGET_WIDTH, Drawing, draw, share_text
 from cnnlib.figures.architecture_svg import architecture_svg
 
 LENET = preset("lenet5").spec
@@ -25,8 +25,8 @@ DEEP = CNNSpec(
 )
 
 
-def draw_spec(spec: CNNSpec) -> Drawing:
-    return draw(plan(spec))
+def draw_spec(spec: CNNSpec, **options) -> Drawing:
+    return draw(plan(spec), **options)
 
 
 def slab(drawing: Drawing, name: str):
@@ -78,9 +78,39 @@ def test_slabs_go_from_left_to_right_without_touching():
             assert after.x - (before.x + before.full_width) >= SMALLEST_GAP
 
 
+@pytest.mark.parametrize("width", [560, TARGET_WIDTH])
 @pytest.mark.parametrize("spec", [CNNSpec(), LENET, RESNET, DEEP])
-def test_a_network_of_up_to_sixty_convolutions_fits_beside_its_numbers(spec):
-    assert draw_spec(spec).width < 1.35 * TARGET_WIDTH
+def test_a_network_of_up_to_sixty_convolutions_fills_the_width(spec, width):
+    assert draw_spec(spec, width=width).width == pytest.approx(width, rel=0.01)
+
+
+def test_equal_columns_fold_where_there_is_no_room_for_all():
+    # Three stages of ten blocks, of which the first and the last differ from the eight between.
+    folded = draw_spec(DEEP)
+    assert [repeat.count for repeat in folded.repeats] == [8, 8, 8]
+    assert sum(slab.repeats for slab in folded.slabs if slab.kind == "conv2d") == 60
+    assert draw_spec(DEEP, fold=False).repeats == draw_spec(LENET).repeats == ()
+
+
+def test_shares_of_a_folded_column_are_those_of_all_its_repeats():
+    # The shares of a folded network and those of the whole one have the same sum.
+    for quantity in ("params", "macs"):
+        sums = [
+            sum(getattr(slab, quantity) for slab in draw_spec(DEEP, fold=fold).slabs)
+            for fold in (True, False)
+        ]
+        assert sums[0] == pytest.approx(sums[1])
+    assert sum(slab.params for slab in draw_spec(LENET).slabs) == pytest.approx(1)
+    assert (
+        "repeats: 8 equal ones" in next(s for s in draw_spec(DEEP).slabs if s.repeats > 1).details
+    )
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0.0, "0%"), (0.004, "<1%"), (0.302, "30%"), (1.0, "100%")]
+)
+def test_a_share_is_a_whole_percentage(share, text):
+    assert share_text(share) == text
 
 
 @pytest.mark.parametrize("convolutions", [6, 16])
@@ -110,7 +140,7 @@ def test_a_small_network_has_every_shape_written_under_it():
 
 def test_every_block_has_an_arc_that_is_marked_where_it_projects():
     # resnet20: nine blocks; the first of the second and third stage change shape.
-    arcs = draw_spec(RESNET).arcs
+    arcs = draw_spec(RESNET, fold=False).arcs
     assert len(arcs) == 9
     assert [arc.projected for arc in arcs] == [False] * 3 + ([True] + [False] * 2) * 2
     assert all(arc.start[0] < arc.end[0] for arc in arcs)
@@ -172,7 +202,7 @@ def test_everything_that_can_be_pointed_at_has_a_title():
 
 
 def test_the_picture_is_named_for_a_screen_reader():
-    svg = ET.fromstring(architecture_svg(plan(RESNET)))
+    svg = ET.fromstring(architecture_svg(plan(RESNET)))  # folded
     # One stem, 18 in blocks (the shortcuts' two are not on the main path), one linear layer.
     label = "Picture of a network. Convolutions: 19; skips: 9; linear layers: 1"
     assert svg.get("aria-label") == label
@@ -188,3 +218,10 @@ def test_the_picture_is_the_same_height_for_every_network():
         ET.fromstring(architecture_svg(plan(spec))).get("height") for spec in (LENET, DEEP, RESNET)
     }
     assert len(heights) == 1
+
+
+def test_a_tinted_picture_has_the_shares_as_text():
+    # lenet5: the first hidden layer has 784 * 120 + 120 = 94,200 of 106,154 parameters.
+    svg = ET.fromstring(architecture_svg(plan(LENET)))
+    texts = svg.iter("{http://www.w3.org/2000/svg}text")
+    assert "89%" in [text.text for text in texts if text.get("class") == "middle params"]
