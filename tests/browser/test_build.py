@@ -6,8 +6,10 @@ import pytest
 from driving import pick
 from playwright.sync_api import Locator, Page, expect
 
+from cnnlib.design import link
 from cnnlib.design.link import decode
 from cnnlib.design.presets import preset
+from cnnlib.design.spec import CNNSpec
 
 pytestmark = pytest.mark.browser
 
@@ -125,6 +127,47 @@ def test_pointing_at_a_layer_shows_its_card(url, page):
         expect(card).to_contain_text(text)
     page.mouse.move(5, 5)
     expect(card).to_be_hidden()
+
+
+def test_a_click_on_a_layer_marks_it_and_opens_its_control(url, page):
+    open_build(page, url)
+    page.locator('[data-layer="classifier.fc1"]').click()
+    field = page.get_by_role("textbox", name="Hidden layers")
+    expect(field).to_be_focused()
+    expect(page.locator(".marked")).to_have_attribute("data-layer", "classifier.fc1")
+
+
+def test_shares_stand_in_the_picture_in_place_of_shapes(url, page):
+    open_build(page, url)
+    share = page.locator("svg.arch text.params", has_text="89%")
+    expect(share).to_be_hidden()
+    page.locator(".st-key-build_tint").get_by_text("Parameters", exact=True).click()
+    expect(share).to_be_visible()
+    expect(page.locator("svg.arch text.shape").first).to_be_hidden()
+
+
+def test_the_picture_fills_its_width_and_a_pinned_one_appears_below_it(url, page):
+    open_build(page, url)
+    column = page.locator(".st-key-build_numbers").bounding_box()
+    picture = page.locator("svg.arch").first
+    before = picture.bounding_box()
+    assert before["width"] > 0.97 * column["width"]
+    page.get_by_role("button", name="Pin", exact=True).click()
+    expect(page.locator("svg.arch")).to_have_count(2)
+    expect(page.get_by_text("Pinned: ")).to_be_visible()
+    assert picture.bounding_box() == before
+    assert page.locator(".st-key-build_numbers").bounding_box() == column
+
+
+def test_a_misfit_on_a_phone_leaves_the_picture_and_its_numbers_free(url, browser):
+    misfit = link.encode(CNNSpec(channels=(8,) * 8, pool_every=1))
+    with browser.new_context(viewport={"width": 420, "height": 900}) as context:
+        page = context.new_page()
+        page.goto(f"{url}/build?design={misfit}")
+        alert = page.locator(".st-key-build_misfit")
+        expect(alert).to_be_visible()
+        picture = page.locator(".st-key-build_picture").bounding_box()
+        assert alert.bounding_box()["y"] > picture["y"] + picture["height"]
 
 
 def test_arrow_keys_walk_through_the_picture(url, page):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
 
-from cnnlib.design.cost import Cost, larger_than_image
+from cnnlib.design.cost import Cost
 from cnnlib.design.spec import CNNSpec
 from cnnlib.ui.common.format import pixels
 from cnnlib.units import format_size, short_count
@@ -52,6 +52,13 @@ NUMBERS: tuple[Number, ...] = (
         format_whole,
     ),
     Number(
+        "Memory, training step",
+        "All tensors that are in memory at the moment of a training step at which most are. The "
+        "bar below More numbers shows them.",
+        lambda cost: cost.training_bytes,
+        format_size,
+    ),
+    Number(
         "FLOPs, forward",
         "Floating-point operations of the forward pass for one image: two per MAC.",
         lambda cost: cost.flops,
@@ -70,15 +77,8 @@ NUMBERS: tuple[Number, ...] = (
         format_size,
     ),
     Number(
-        "Memory, training step",
-        "All tensors that are in memory at the moment of a training step at which most are. The "
-        "bar below shows them.",
-        lambda cost: cost.training_bytes,
-        format_size,
-    ),
-    Number(
         "Memory, evaluation",
-        "The same when a batch is classified without training: weights, images and outputs.",
+        "The same when a batch is classified without training: weights, images, outputs.",
         lambda cost: cost.evaluation_peak.bytes,
         format_size,
     ),
@@ -94,6 +94,10 @@ NUMBERS: tuple[Number, ...] = (
 )
 
 
+MAIN_NUMBERS, OTHER_NUMBERS = NUMBERS[:3], NUMBERS[3:]
+TILE_HEIGHT = 116  # with a difference, so that nothing moves when a design is pinned
+
+
 def cost_text(cost: Cost) -> str:
     """Summarise a cost: ``106,154 parameters, 316,680 MACs, 9.24 MB per training step``."""
     return (
@@ -102,15 +106,15 @@ def cost_text(cost: Cost) -> str:
     )
 
 
-def cost_numbers(cost: Cost, pinned: Cost | None, spec: CNNSpec) -> None:
-    """Show all numbers as a grid of tiles.
+def cost_numbers(numbers: Sequence[Number], cost: Cost, pinned: Cost | None, spec: CNNSpec) -> None:
+    """Show numbers as a grid of tiles.
 
     Args:
         pinned: The cost of the pinned design, if there is one.
         spec: The design of `cost`.
     """
-    with st.grid(4, min_column_width=150, gap="small"):
-        for number in NUMBERS:
+    with st.grid(3, min_column_width=150, gap="small"):
+        for number in numbers:
             value = number.value(cost)
             is_field = number.less_is_better is None
             text = receptive_field_text(value, spec) if is_field else number.format(value)
@@ -123,10 +127,8 @@ def cost_numbers(cost: Cost, pinned: Cost | None, spec: CNNSpec) -> None:
                 delta_arrow="auto" if has_changed else "off",
                 help=number.help if is_field else f"{number.help} Exact value: {value:,}.",
                 border=True,
-                height="stretch",
+                height=TILE_HEIGHT,
             )
-    if sentence := larger_than_image(cost.receptive_field, spec.in_size):
-        st.caption(sentence)
 
 
 def receptive_field_text(size: int, spec: CNNSpec) -> str:

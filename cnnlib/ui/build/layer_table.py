@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ from cnnlib.design.cost import Cost
 from cnnlib.design.other_tools import ToolCount, tool_counts
 from cnnlib.design.plan import Plan
 from cnnlib.figures.labels import kind_label, settings_label, shape_text
+from cnnlib.ui.build.widget_sync import count_callback
 
 ROW_HEIGHT = 30
 MOST_ROWS_SHOWN = 14
@@ -40,14 +41,29 @@ def _shares(values: list[int]) -> list[float | None]:
     return [100 * value / total if value else None for value in values]
 
 
-def layer_table(cost: Cost, *, key: str) -> None:
-    """Show all layers; a click on a heading sorts them."""
+def layer_table(cost: Cost, marked: str, mark: Callable[[str], None]) -> None:
+    """Show all layers; a click on a heading sorts them.
+
+    Args:
+        marked: Name of the layer whose row is marked; "" for none.
+        mark: Is called with the name of the layer whose row is chosen.
+    """
+
+    def record() -> None:
+        count_callback()
+        chosen = st.session_state.build_layers["selection"]["rows"]
+        mark(cost.layers[chosen[0]].layer.name if chosen else "")
+
     import pyarrow as pa  # the fastest input of st.dataframe: no conversion by pandas
 
+    rows = [place for place, row in enumerate(cost.layers) if row.layer.name == marked]
+    st.session_state.build_layers = {"selection": {"rows": rows, "columns": [], "cells": []}}
     shown = min(len(cost.layers), MOST_ROWS_SHOWN)
     st.dataframe(
         pa.table(layer_columns(cost)),
-        key=key,
+        key="build_layers",
+        on_select=record,
+        selection_mode="single-row",
         hide_index=True,
         height=(shown + 1) * ROW_HEIGHT + 8,
         row_height=ROW_HEIGHT,

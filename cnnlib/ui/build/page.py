@@ -9,18 +9,17 @@ from typing import Any
 import streamlit as st
 
 from cnnlib.design import link
-from cnnlib.design.cost import MAX_BATCH_SIZE, Cost
+from cnnlib.design.cost import MAX_BATCH_SIZE, Cost, larger_than_image
 from cnnlib.design.cost import cost as cost_of
 from cnnlib.design.plan import Plan
 from cnnlib.design.plan import plan as plan_spec
 from cnnlib.errors import SpecError
-from cnnlib.figures.architecture_svg import architecture_svg
-from cnnlib.figures.labels import describe_design
 from cnnlib.figures.memory_bar import memory_html
-from cnnlib.ui.build.cost_numbers import cost_numbers, cost_text
+from cnnlib.ui.build.cost_numbers import MAIN_NUMBERS, OTHER_NUMBERS, cost_numbers
 from cnnlib.ui.build.files import file_panel, saved_designs_panel
 from cnnlib.ui.build.form import known_datasets, spec_form
 from cnnlib.ui.build.layer_table import layer_table, tool_table
+from cnnlib.ui.build.picture import mark_layer, marked_layer, pictures
 from cnnlib.ui.build.session import (
     apply_change,
     apply_repair,
@@ -34,7 +33,7 @@ from cnnlib.ui.build.state import BuildState, can_plan
 from cnnlib.ui.build.widget_sync import count_callback, record_change, show_value
 from cnnlib.ui.common.messages import show_error, show_warning
 from cnnlib.ui.common.shared import available_datasets, folders
-from cnnlib.ui.common.urls import LOADER, TRAIN, script
+from cnnlib.ui.common.urls import TRAIN
 from cnnlib.ui.common.whole_number import whole_number_input
 from cnnlib.vocabulary.entry import labels
 from cnnlib.vocabulary.training import OPTIMIZERS
@@ -55,9 +54,10 @@ def show() -> None:
                 show_warning(sentence, ":material/link_off:")
             plan = plan_draft()
         cost = compute_cost(plan)
-        network_picture(plan, cost, key="build_picture")
-        with st.container(key="build_numbers"):
-            numbers(plan, cost)
+        numbers(plan, cost)
+        pictures(plan, cost)
+        with st.expander("More numbers", key="build_more", on_change=count_callback):
+            more_numbers(plan, cost)
         panels(plan, cost)
     with form:
         spec_form(infos)
@@ -149,12 +149,23 @@ def compute_cost(plan: Plan) -> Cost:
 
 
 def numbers(plan: Plan, cost: Cost) -> None:
-    """Show the cost of the design, against the pinned one if there is one."""
+    """Show the three main numbers, against the pinned design if there is one."""
+    with st.container(key="build_numbers"):
+        cost_numbers(MAIN_NUMBERS, cost, _pinned_cost(), plan.spec)
+
+
+def more_numbers(plan: Plan, cost: Cost) -> None:
+    """Show the other numbers, and the parts of the memory of a training step."""
+    with st.container(key="build_numbers_more"):
+        cost_numbers(OTHER_NUMBERS, cost, _pinned_cost(), plan.spec)
+        if sentence := larger_than_image(cost.receptive_field, plan.spec.in_size):
+            st.caption(sentence)
+        st.html(memory_html(cost.training_peak))
+
+
+def _pinned_cost() -> Cost | None:
     design = current_state().pinned
-    cost_numbers(cost, compute_cost(plan_spec(design)) if design else None, plan.spec)
-    st.html(memory_html(cost.training_peak))
-    if design:  # below the numbers, so that they keep their place
-        st.caption(f"Differences are relative to the pinned design: {describe_design(design)}.")
+    return compute_cost(plan_spec(design)) if design else None
 
 
 def training_settings() -> None:
@@ -194,7 +205,7 @@ def _record_setting(key: str, field: str) -> None:
 def panels(plan: Plan, cost: Cost) -> None:
     """Show the tabs of layers, other tools, files and saved designs; only the open one is built."""
     contents: dict[str, Callable[[], None]] = {
-        "Layers": lambda: layer_table(cost, key="build_layers"),
+        "Layers": lambda: layer_table(cost, marked_layer(), mark_layer),
         "Other tools": lambda: tool_table(plan, cost.macs),
         "Export": lambda: file_panel(current_state(), plan),
         "Saved": saved_designs_panel,
@@ -204,22 +215,3 @@ def panels(plan: Plan, cost: Cost) -> None:
         if tab.open:
             with tab:
                 content()
-
-
-_picture = st.components.v2.component("cnnlab_network_picture", js=LOADER)
-
-
-def network_picture(plan: Plan, cost: Cost, *, key: str) -> None:
-    """Show every layer to scale; a card describes the layer under the pointer or the focus.
-
-    Args:
-        cost: Of the same design: on narrow screens a line of it is shown below the picture.
-    """
-    _picture(
-        key=key,
-        data={
-            "script": script("build/picture.js"),
-            "svg": architecture_svg(plan),
-            "words": cost_text(cost),
-        },
-    )

@@ -13,10 +13,12 @@ from cnnlib.design.plan import plan
 from cnnlib.design.presets import preset, presets
 from cnnlib.design.spec import CNNSpec, Stem
 from cnnlib.errors import SpecError
+from cnnlib.figures.architecture import draw
 from cnnlib.ui.build import channels as widths
 from cnnlib.ui.build.control import Control
 from cnnlib.ui.build.controls import CONTROLS, GROUPS
 from cnnlib.ui.build.field_labels import FIELD_LABELS, with_form_label
+from cnnlib.ui.build.layer_controls import control_of
 from cnnlib.ui.build.side_effects import side_effects
 from cnnlib.ui.build.state import JOIN_SECONDS, BuildState, Draft
 
@@ -495,3 +497,28 @@ def test_every_classic_is_reached_by_the_controls(name):
         if control.shown(spec) and control.enabled(spec) and wanted is not None:
             spec = control.write(spec, wanted)
     assert spec == target
+
+
+@pytest.mark.parametrize(
+    ("layer", "control"),
+    [
+        ("input", "dataset"),
+        ("features.block1", "block"),
+        ("features.block1.sum", "block"),
+        ("classifier.flatten", "head"),
+        ("classifier.fc1", "hidden_dims"),
+        ("classifier.fc2", "hidden_dims"),
+    ],
+)
+def test_each_layer_of_the_picture_has_its_control(layer, control):
+    planned = plan(CNNSpec(channels=(8, 8), pool_every=2, block="residual", hidden_dims=(20,)))
+    assert control_of(planned, layer) == control
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in presets()])
+def test_a_click_on_any_layer_of_a_preset_finds_a_control(name):
+    planned = plan(preset(name).spec)
+    for slab in draw(planned, fold=False).slabs:
+        for layer in (slab.name, *slab.layers):
+            control = control_of(planned, layer)
+            assert control == "dataset" or CONTROLS[control].shown(planned.spec)

@@ -2,15 +2,18 @@
  * The picture of a network, with a card that describes the layer under the pointer or the focus.
  *
  * The SVG comes from the server; its titles hold the lines of the card. Tab focuses the picture, arrow keys move from layer to
- * layer. A changed SVG is replaced in place, so the page neither jumps nor flickers.
+ * layer. A click or Enter opens the settings of a layer. A changed SVG is replaced in place, so the page neither jumps nor flickers.
  */
 const views = new WeakMap(); // host -> its View
+const MARGIN = 8; // of the SVG, left and right
+const MOST_SCALED = 1.5;
+const LEAST_SCALED = 0.75; // below, the picture is scrolled
 const HEADER = 64; // height in pixels of the bar that covers the top of the page
 
 /** Shows the data; called at every change of the data or of the theme. The first call builds the view. */
-export function mount({ data, parentElement }) {
+export function mount({ data, parentElement, setTriggerValue }) {
   if (!views.has(parentElement)) views.set(parentElement, new View(parentElement));
-  views.get(parentElement).show(data.svg, data.words);
+  views.get(parentElement).show(data, (layer) => setTriggerValue("layer", layer));
 }
 
 export function unmount({ parentElement }) {
@@ -22,12 +25,16 @@ class View {
   constructor(host) {
     const root = (this.root = document.createElement("div"));
     root.className = "view";
-    root.innerHTML = `<style>${STYLES}</style><div class="scroller"></div><p class="words"></p><div class="card" role="status" hidden></div>`;
+    root.innerHTML = `<style>${STYLES}</style><p class="title"></p><div class="scroller"></div><p class="words"></p><div class="card" role="status" hidden></div>`;
     host.append(root);
     this.scroller = root.querySelector(".scroller");
     this.caption = root.querySelector(".words");
     this.card = root.querySelector(".card");
+    this.title = root.querySelector(".title");
     this.svg = "";
+    this.clicks = 0;
+    this.scroller.onclick = ({ target }) => this.open(target);
+    new ResizeObserver(() => this.data && this.draw()).observe(root);
     this.scroller.onpointerover = ({ target }) => this.showCard(target.closest("[data-layer]"));
     this.scroller.onpointerleave = () => this.hide();
     this.scroller.onscroll = () => this.showCard(this.scroller.querySelector("[data-layer]:focus"));
@@ -36,8 +43,35 @@ class View {
     this.scroller.addEventListener("focusout", () => this.hide());
   }
 
-  show(svg, caption) {
-    this.caption.textContent = caption;
+  show(data, onLayer) {
+    Object.assign(this, { data, onLayer: data.clicks === undefined ? null : onLayer });
+    this.title.textContent = data.title ?? "";
+    this.caption.textContent = data.words ?? "";
+    this.draw();
+    if (data.opened && data.clicks !== this.clicks) showControl(data.opened);
+    this.clicks = data.clicks;
+  }
+
+  /** Shows the widest picture that has room, scaled to the whole width. */
+  draw() {
+    const room = this.scroller.clientWidth;
+    const size = this.data.sizes.find(({ width }) => width <= room * 1.25) ?? this.data.sizes.at(-1);
+    this.replace(size.svg);
+    const picture = this.scroller.querySelector("svg");
+    const scale = Math.min(MOST_SCALED, Math.max(LEAST_SCALED, room / (size.width + 2 * MARGIN)));
+    picture.style.height = `${scale * picture.getAttribute("height")}px`;
+    picture.dataset.tint = this.data.tint;
+    if (!this.data.tint) delete picture.dataset.tint;
+    for (const layer of this.layers()) layer.classList.toggle("marked", layer.dataset.layer === this.data.marked);
+  }
+
+  /** Opens the settings of a layer, or of the norm or activation that is a band on it. */
+  open(target) {
+    const layer = target.closest("[data-layer]");
+    if (layer && this.onLayer) this.onLayer(target.closest("[data-band]")?.dataset.band ?? layer.dataset.layer);
+  }
+
+  replace(svg) {
     if (svg === this.svg) return;
     this.svg = svg;
     const focused = this.scroller.querySelector("[data-layer]:focus")?.dataset.layer;
@@ -61,6 +95,7 @@ class View {
     const targets = { ArrowRight: current + 1, ArrowLeft: current - 1, Home: 0, End: layers.length - 1 };
     const next = layers[targets[event.key]];
     if (event.key === "Escape") this.hide();
+    if (event.key === "Enter") this.open(event.target);
     if (!next) return;
     event.preventDefault();
     layers[current].tabIndex = -1;
@@ -98,6 +133,16 @@ function labelLayer(layer) {
   layer.tabIndex = -1;
 }
 
+/** Scrolls to a control of the page, focuses it, and draws a frame around it for a moment. */
+function showControl(key, tries = 60) {
+  const control = document.querySelector(`.st-key-${CSS.escape(key)}`);
+  if (!control) return tries && requestAnimationFrame(() => showControl(key, tries - 1));
+  control.scrollIntoView({ block: "center" });
+  control.querySelector("input, [role=radio], button")?.focus({ preventScroll: true });
+  const frame = { outline: "2px solid #147bc1", outlineOffset: "4px" };
+  control.animate([frame, frame, { ...frame, outlineColor: "transparent" }], 1500);
+}
+
 /** Splits "name: value" into two cells. */
 function cells(line) {
   const [name, ...value] = line.split(": ");
@@ -112,8 +157,11 @@ function element(tag, text) {
 
 const STYLES = `
 .scroller { overflow-x: auto; overflow-y: hidden; color: var(--st-text-color); container-type: inline-size; }
-.scroller svg { display: block; width: 100%; min-width: calc(0.72 * var(--width)); font-family: var(--st-font); }
-@container (min-width: 1000px) { .scroller svg { height: calc(1.3 * var(--height)); } }
+.scroller svg { display: block; width: auto; margin: 0 auto; font-family: var(--st-font); }
+.title { margin: 0.5rem 0 0; font: 0.875rem/1.4 var(--st-font); color: var(--st-text-color); }
+.title:empty { display: none; }
+[data-layer] { cursor: pointer; }
+.marked > path:not(.wide) { stroke: var(--st-text-color); stroke-opacity: 1; stroke-width: 2; }
 [data-layer]:focus-visible > path:not(.wide) { stroke: var(--st-text-color); stroke-opacity: 1; stroke-width: 1.5; }
 .card {
   position: fixed; z-index: 1000; display: grid; grid-template-columns: auto auto; gap: 0.1rem 0.75rem; max-width: 24rem;
@@ -125,7 +173,6 @@ const STYLES = `
 @media (max-width: 900px) {
   .view { padding-bottom: 0.5rem; background: var(--st-background-color); border-bottom: 1px solid var(--st-border-color); }
   .words { display: block; }
-  .scroller svg { width: auto; height: 180px; min-width: 0; }
 }
 .card[hidden] { display: none; }
 .card b { grid-column: 1 / -1; }
