@@ -166,6 +166,7 @@ def test_a_misfit_on_a_phone_leaves_the_picture_and_its_numbers_free(url, browse
         page.goto(f"{url}/build?design={misfit}")
         alert = page.locator(".st-key-build_misfit")
         expect(alert).to_be_visible()
+        expect(page.locator("svg.arch")).to_be_visible()
         picture = page.locator(".st-key-build_picture").bounding_box()
         assert alert.bounding_box()["y"] > picture["y"] + picture["height"]
 

@@ -134,11 +134,13 @@ function labelLayer(layer) {
 }
 
 /** Scrolls to a control of the page, focuses it, and draws a frame around it for a moment. */
-function showControl(key, tries = 60) {
+function showControl(key, tries = 120) {
   const control = document.querySelector(`.st-key-${CSS.escape(key)}`);
-  if (!control) return tries && requestAnimationFrame(() => showControl(key, tries - 1));
+  const field = control?.querySelector("input, [role=radio], [aria-haspopup]"); // the help is a button, too
+  field?.focus({ preventScroll: true });
+  if (document.activeElement !== field && tries) return requestAnimationFrame(() => showControl(key, tries - 1)); // its tab opens
+  if (!control) return;
   control.scrollIntoView({ block: "center" });
-  control.querySelector("input, [role=radio], button")?.focus({ preventScroll: true });
   const frame = { outline: "2px solid #147bc1", outlineOffset: "4px" };
   control.animate([frame, frame, { ...frame, outlineColor: "transparent" }], 1500);
 }
