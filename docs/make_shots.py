@@ -77,7 +77,7 @@ def main() -> None:
     with running_lab() as lab:
         film_lab(lab)
         shoot_lab(lab)
-        lab.goto("/build", "text=Receptive field")
+        lab.goto("/build", "text=More numbers")
         lab.shoot("build")
         first = train(lab, "LeNet-style, 3x3", "106,154", shoot_as="train")
         second = train(lab, "Fast network for MNIST", "23,354")
