@@ -157,8 +157,8 @@ def fight(lab: Lab, address: str) -> str:
         lab.tab.locator(RESTING).wait_for(timeout=WAIT_MS)
     lab.tab.get_by_role("button", name="Start the duel").click()
     lab.tab.wait_for_url(re.compile("duel="), timeout=WAIT_MS)
-    lab.tab.get_by_text("Download the verdict").wait_for(timeout=TRAINING_MS)
-    lab.tab.get_by_text(re.compile("^Next: look inside")).wait_for(timeout=TRAINING_MS)
+    after = lab.tab.get_by_role("link", name=re.compile("Next: look inside"))
+    after.first.wait_for(timeout=TRAINING_MS)
     return lab.tab.url.removeprefix(lab.url)
 
 
