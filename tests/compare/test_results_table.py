@@ -130,7 +130,8 @@ def test_a_run_that_was_broken_off_comes_last_and_says_so_on_every_way_out(store
     finish(store, broken, val=0.99, test=0.99, state=state, epochs=5)
     rows = load_rows(store)
     assert [row.has_result for row in rows] == [True, False]
-    name = f"lenet5, {state} after epoch 5 of 15"
+    at = "at step 50 of 50" if state == "stopped" else "after epoch 5 of 15"
+    name = f"lenet5, {state} {at}"
     assert cells(rows, columns(["name"]))[1] == {"name": name}
     assert labels(rows)[1] == name
     assert name in to_csv(rows, columns(["name", "test_accuracy"]))

@@ -519,7 +519,9 @@ def test_an_effect_is_over_combinations_that_are_equal_in_the_other_settings(sto
     assert {(each.matched, each.tried) for each in found.values()} == {(2, 4)}
     assert effects_note(state, effects(state.trials)) == (
         "1 of 4 runs has no result. Effects compare only combinations that differ in one setting: "
-        "K over 2 of 4 combinations, lr over 2 of 4 combinations."
+        "K over 2 of 4 combinations, lr over 2 of 4 combinations. "
+        "Each combination has one seed, so it is not known how much of the differences is chance. "
+        "One validation picture is 0.10 points."
     )
 
 
@@ -541,11 +543,14 @@ def test_an_effect_without_matched_combinations_is_not_told(store, capsys):
     assert "The effect of lr is not known" in facts["effects_note"]
 
 
-def test_a_full_grid_needs_no_note_on_its_effects(store):
+def test_a_full_grid_of_one_seed_says_that_chance_is_not_known(store):
     plan_id = a_grid(store)
     finish_grid(store, plan_id)
     state = experiment_state(store, plan_id)
-    assert effects_note(state, effects(state.trials)) == ""
+    assert effects_note(state, effects(state.trials)) == (
+        "Each combination has one seed, so it is not known how much of the differences is chance. "
+        "One validation picture is 0.10 points."
+    )
 
 
 def test_repeated_combinations_of_a_search_weigh_as_one():

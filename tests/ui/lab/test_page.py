@@ -67,8 +67,8 @@ class Lab:
 
     @property
     def data(self) -> dict[str, Any]:
-        [component] = self.app.get("bidi_component")
-        return json.loads(component.proto.json)
+        sent = [json.loads(each.proto.json) for each in self.app.get("bidi_component")]
+        return next(each for each in sent if "plan" in each)
 
 
 def end_at(store: RunStore, step: int) -> None:
