@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from driving import state, step, wait_until
+from driving import RESTING, state, step, wait_until
 from example_runs import a_checkpoint, an_epoch, started, steps, the_end
 from playwright.sync_api import Page, expect
 from simulated_run import TOTAL, SimulatedRun
@@ -277,6 +277,7 @@ def test_a_diverged_run_is_reported(url, store, page):
 def test_problems_and_the_execution_mode_are_described_while_it_runs(url, store, simulated, page):
     watch(page, url, simulated)
     expect(page.locator(".trouble")).to_have_count(0)
+    expect(page.locator(RESTING)).to_be_attached()  # the test pictures below it have been asked for
     summary = page.get_by_text("Execution details")
     summary.focus()
     summary.press("Enter")

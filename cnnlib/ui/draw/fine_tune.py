@@ -50,7 +50,7 @@ def fine_tune_section(
 ) -> None:
     """Show how to correct a wrong answer: the true class, teaching, and what it changed."""
     with st.container(border=True, key="draw_teaching"):
-        st.subheader("Wrong answer? Teach the network")
+        st.header("Wrong answer? Teach the network")
         teachable: dict[str, tuple[Classifier, PreparedDrawing]] = {}
         for each, drawing in zip(classifiers, pictures, strict=True):
             original = network_to_teach(each)

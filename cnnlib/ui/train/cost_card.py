@@ -38,7 +38,7 @@ def show_cost(cost: Cost, request: RunRequest, info: DatasetInfo, seeds: int) ->
     Args:
         cost: Of the fitted design.
     """
-    st.subheader("What it will cost", anchor=False)
+    st.header("What it will cost", anchor=False)
     lines, basis = size_lines(cost), ""
     if info.train_count:
         threads = run_store().workers.free_threads()
