@@ -140,13 +140,18 @@ class ResultsTable {
     const count = this.#data.rows.filter((row) => !row.heading).length;
     if (!count) shown.push(element("tr", { class: "none" }, [element("td", { colspan: String(this.#data.columns.length + 1) }, [this.#data.empty])]));
     const focused = this.root.getRootNode().activeElement?.dataset?.key;
-    shown.forEach((row, place) => {
-      const present = this.body.children[place]; // a row that stays is not touched, and keeps the focus
+    const position = this.#boxes().findIndex((box) => box.dataset.key === focused);
+    shown.forEach((row, index) => {
+      const present = this.body.children[index]; // a row that stays is not touched, and keeps the focus
       if (present !== row) this.body.insertBefore(row, present ?? null);
     });
     while (this.body.children.length > shown.length) this.body.lastChild.remove();
     const active = this.root.getRootNode().activeElement?.dataset?.key;
-    if (focused && active !== focused) this.body.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+    if (focused && active !== focused) {
+      // A run that ends may join another row: then the focus stays at its place.
+      const same = this.body.querySelector(`[data-key="${CSS.escape(focused)}"]`);
+      (same ?? this.#boxes()[Math.max(0, position)])?.focus();
+    }
     const chosen = this.#selected.size ? `, ${this.#selected.size} selected` : "";
     write(this.count, `${count.toLocaleString("en")} ${count === 1 ? "row" : "rows"}${chosen}`);
   }
@@ -227,8 +232,12 @@ class ResultsTable {
 
   // -- choice
 
+  #boxes() {
+    return [...this.body.querySelectorAll("input[data-key]")];
+  }
+
   #toggle(key, isChosen, isRange) {
-    const keys = [...this.body.querySelectorAll("input[data-key]")].map((box) => box.dataset.key);
+    const keys = this.#boxes().map((box) => box.dataset.key);
     const [from, to] = [keys.indexOf(this.#last), keys.indexOf(key)].sort((a, b) => a - b);
     const changed = isRange && from >= 0 ? keys.slice(from, to + 1) : [key];
     const chosen = new Set(this.#selected);
@@ -248,7 +257,7 @@ class ResultsTable {
   #walk(event) {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (!step || !event.target.dataset.key) return;
-    const boxes = [...this.body.querySelectorAll("input[data-key]")];
+    const boxes = this.#boxes();
     const own = event.target.closest("tr").querySelector("input[data-key]");
     boxes[boxes.indexOf(own) + step]?.focus();
     event.preventDefault();
