@@ -157,11 +157,10 @@ def read_duel(study: Study) -> DuelState:
     verdict = _verdict(duel, study)
     count = 1 + max((int(place[1:]) for place in study.progress["runs"]), default=-1)
     pairs = tuple((study.runs.get(f"a{n}"), study.runs.get(f"b{n}")) for n in range(count))
-    sentence = verdict_sentence(verdict, duel.name_a, duel.name_b)
     counted = pairs[: verdict.pairs]
     scores = [[duel_score(pair[side], duel.on) or 0.0 for pair in counted] for side in (0, 1)]
-    if guessing := guessing_sentence(duel, scores):
-        sentence = f"{sentence.partition(' No seed collapsed')[0]} {guessing}"
+    guessing = guessing_sentence(duel, scores)
+    sentence = verdict_sentence(verdict, duel.name_a, duel.name_b, guessing)
     is_waiting = bool(study.broken_off or study.deleted or study.state in (STOPPED, INCOMPLETE))
     has_diverged = any(run.state == "diverged" for run in study.runs.values())
     return DuelState(
@@ -321,13 +320,16 @@ _PROBLEMS = {
 }
 
 
-def verdict_sentence(verdict: Verdict, name_a: str, name_b: str) -> str:
+def verdict_sentence(verdict: Verdict, name_a: str, name_b: str, guessing: str = "") -> str:
     """Write ``B is better by 0.21 points (95 % interval 0.08 to 0.34, 8 paired seeds).``
 
     Collapsed seeds are named with their share; "equal" is never said without it.
+
+    Args:
+        guessing: The `guessing_sentence`, which stands in place of that on collapsed seeds.
     """
     seeds = plural(verdict.pairs, "paired seed")
-    collapsed = _collapsed_sentence(verdict, name_a, name_b)
+    collapsed = f" {guessing}" if guessing else _collapsed_sentence(verdict, name_a, name_b)
     if verdict.outcome == "b":
         return (
             f"{name_b} is better by {format_points(verdict.mean)} points "

@@ -194,7 +194,17 @@ def verdict_card(
         StoreError: There is no such duel.
     """
     study = studies.find(store, duel_id, "duel")
-    state = read_duel(study)
+    return card_of(study, read_duel(study), info=info, speeds=speeds)
+
+
+def card_of(
+    study: Study,
+    state: DuelState,
+    *,
+    info: DatasetInfo | None = None,
+    speeds: Sequence[Speed] = (),
+) -> tuple[VerdictCard, DuelRuns]:
+    """Make the card of a duel that has been read (see `verdict_card`)."""
     counted = _counted(study, state)
     data = _data(study, state.duel, info)
     measured = tuple(speeds) or (None, None)

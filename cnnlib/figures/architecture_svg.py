@@ -63,6 +63,10 @@ def architecture_svg(
     kinds = {kind for slab in drawing.slabs for kind in (slab.kind, *slab.bands)}
     middle = ARC_ROOM + face * (1 + SLANT) / 2
     label_line = middle + face * (1 + SLANT) / 2 + 16
+    largest = (
+        max(slab.params for slab in drawing.slabs),
+        max(slab.macs for slab in drawing.slabs),
+    )
     legend = list(_draw_legend(kinds, width))
     full_width = max(drawing.width, width) + 2 * MARGIN
     height = label_line + (56 if width < LEGEND_WIDTH else 42)
@@ -72,7 +76,7 @@ def architecture_svg(
             f'height="{height:.0f}" viewBox="{-MARGIN} 0 {full_width:.0f} {height:.0f}" '
             f'role="group" aria-label="{_describe(drawing)}"><style>{_write_css(kinds)}</style>'
             f'<g transform="translate(0 {middle:.0f})">',
-            *(_draw_slab(slab, drawing) for slab in drawing.slabs),
+            *(_draw_slab(slab, *largest) for slab in drawing.slabs),
             *map(_draw_arc, drawing.arcs),
             f'</g><g transform="translate(0 {label_line:.0f})">',
             *map(_draw_label, drawing.labels),
@@ -127,8 +131,12 @@ def _write_tint(quantity: str) -> str:
     )
 
 
-def _draw_slab(slab: Slab, drawing: Drawing) -> str:
-    """Draw a block with its bands: front and top of each, and one side at the right end."""
+def _draw_slab(slab: Slab, params: float, macs: float) -> str:
+    """Draw a block with its bands: front and top of each, and one side at the right end.
+
+    Args:
+        params, macs: The largest shares of any slab in the drawing.
+    """
     faces = _draw_front_and_top(slab, slab.x, slab.width)
     x = slab.x + slab.width
     for kind, name in zip(slab.bands, slab.layers[1:], strict=True):
@@ -138,8 +146,7 @@ def _draw_slab(slab: Slab, drawing: Drawing) -> str:
     if slab.depth:
         outline = f"{_slant(slab)}v{slab.height:.1f}{_slant_back(slab)}z"
         faces += f'<path class="s" d="M{x:.1f} {slab.top:.1f}{outline}"/>'
-    most = max(each.params for each in drawing.slabs), max(each.macs for each in drawing.slabs)
-    shares = f"--params:{slab.params / most[0]:.0%};--macs:{slab.macs / most[1]:.0%}"
+    shares = f"--params:{slab.params / params:.0%};--macs:{slab.macs / macs:.0%}"
     return _write_group(slab.kind, slab.name, slab.details, faces, f' style="{shares}"')
 
 

@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from cnnlib.compare.charts import curves
 from cnnlib.compare.differing_pictures import DifferingPictures, differing_pictures
 from cnnlib.compare.rows import Row
 from cnnlib.data.drawings import png
 from cnnlib.data.prepared import load_prepared
 from cnnlib.errors import DataError
-from cnnlib.experiments.duel import duel_state, forecast_sentence
-from cnnlib.experiments.verdict_card import verdict_card
+from cnnlib.experiments.duel import forecast_sentence, read_duel
+from cnnlib.experiments.verdict_card import card_of
 from cnnlib.report.document import (
     write_document,
     write_list,
@@ -29,8 +28,15 @@ from cnnlib.report.document import (
     write_section,
     write_table,
 )
-from cnnlib.report.sections import format_date, write_designs, write_provenance, write_recipes
-from cnnlib.report.svg import class_chart, curves_chart, duel_chart, interval_line
+from cnnlib.report.sections import (
+    format_date,
+    write_curves,
+    write_designs,
+    write_provenance,
+    write_recipes,
+)
+from cnnlib.report.svg import class_chart, duel_chart, interval_line
+from cnnlib.runs import studies
 from cnnlib.units import UNKNOWN, format_points, format_time, percent, plural
 
 if TYPE_CHECKING:
@@ -96,9 +102,10 @@ def duel_card(
     Raises:
         StoreError: There is no such duel.
     """
-    state = duel_state(store, duel_id)
+    study = studies.find(store, duel_id, "duel")
+    state = read_duel(study)
     data = _dataset(store, state.runs, state.duel.a.dataset)
-    card, runs = verdict_card(store, duel_id, info=data.info if data else None, speeds=speeds)
+    card, runs = card_of(study, state, info=data.info if data else None, speeds=speeds)
     pairs = list(zip(*runs.runs, strict=True))
     pictures = differing_pictures(store, pairs, MOST_PICTURES)
     class_count = card.duel.a.spec.out_classes
@@ -107,7 +114,9 @@ def duel_card(
     classes = _class_differences(store, pairs, names)
     images: tuple[str, ...] = ()
     if data is not None and len(data.test_images) == pictures.count:
-        images = tuple(data_uri(data.test_images[each.index]) for each in pictures.pictures)
+        images = tuple(
+            small_picture_uri(data.test_images[each.index]) for each in pictures.pictures
+        )
     return card, DuelReport(runs, classes, class_count, names, pictures, images)
 
 
@@ -332,14 +341,7 @@ def _write_curves(card: VerdictCard, report: DuelReport) -> str:
         )
         if runs
     ]
-    charts = [
-        curves_chart(curves(rows, "val_accuracy"), "Validation accuracy", is_share=True),
-        curves_chart(curves(rows, "train_loss"), "Training loss", is_share=False),
-    ]
-    if not any(charts):
-        return ""
-    note = "Line: mean over seeds. Band: from the lowest to the highest seed."
-    return f'{write_paragraph(note, "note")}<div class="grid">{"".join(charts)}</div>'
+    return write_curves(rows)
 
 
 def _write_classes(card: VerdictCard, report: DuelReport) -> str:
@@ -437,7 +439,7 @@ def _dataset(store: RunStore, runs: Sequence[Run], name: str) -> Prepared | None
     return data if fingerprints <= {data.info.fingerprint} else None
 
 
-def data_uri(image: np.ndarray) -> str:
+def small_picture_uri(image: np.ndarray) -> str:
     """Encode a picture (C x H x W, uint8) as a data URI of a few kB: PNG, or JPEG where smaller."""
     content, kind = png(image), "png"
     if len(content) > _PNG_BYTES:

@@ -8,13 +8,19 @@ from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING
 
-from cnnlib.compare.charts import accuracy_against, curves, labels
+from cnnlib.compare.charts import accuracy_against, labels
 from cnnlib.compare.differences import differing_settings, setting_label
 from cnnlib.compare.rows import Row, best_of_sentence
 from cnnlib.figures.compare import COST_TITLES
 from cnnlib.report.document import write_document, write_paragraph, write_section, write_table
-from cnnlib.report.sections import format_date, write_designs, write_provenance, write_recipes
-from cnnlib.report.svg import curves_chart, points_chart
+from cnnlib.report.sections import (
+    format_date,
+    write_curves,
+    write_designs,
+    write_provenance,
+    write_recipes,
+)
+from cnnlib.report.svg import points_chart
 from cnnlib.report.text import format_cells, to_csv, to_latex, to_markdown
 from cnnlib.units import listed, plural
 
@@ -35,13 +41,16 @@ def to_html(rows: Sequence[Row], columns: Sequence[Column], *, title: str = "Res
         replace(row, given_name=f"{number}: {row.name}") for number, row in enumerate(rows, 1)
     ]
     shown = [row for row in numbered if any(row.epochs)][:MOST_CURVES]
+    more = ""
+    if len(shown) < len(rows):
+        more = f"The charts show the first {len(shown)} of {plural(len(rows), 'row')}."
     runs = [run for row in rows for run in row.runs]
     parts = (
         f'<header class="hero"><div class="label">CNN Lab, {format_date(made)}</div>'
         f"<h1>{escape(title)}</h1>{write_paragraph(_summary(rows))}"
         f"{write_paragraph(best_of_sentence(rows), 'note')}</header>",
         write_section("Table", _write_results(rows, columns)),
-        write_section("How they learned", _write_curves(shown, len(rows))),
+        write_section("How they learned", write_curves(shown, more)),
         write_section("Accuracy against cost", _write_costs(shown)),
         write_section("Settings that differ", _write_settings(rows)),
         write_section("Designs", _write_designs(numbered)),
@@ -75,20 +84,6 @@ def _write_results(rows: Sequence[Row], columns: Sequence[Column]) -> str:
         numbers=[True, *(column.kind != "text" for column in columns)],
         kind="rows",
     )
-
-
-def _write_curves(rows: Sequence[Row], count: int) -> str:
-    """Draw the curves of the first rows."""
-    charts = [
-        curves_chart(curves(rows, "val_accuracy"), "Validation accuracy", is_share=True),
-        curves_chart(curves(rows, "train_loss"), "Training loss", is_share=False),
-    ]
-    if not any(charts):
-        return ""
-    note = "Line: mean over seeds. Band: from the lowest to the highest seed."
-    if len(rows) < count:
-        note += f" The charts show the first {len(rows)} of {plural(count, 'row')}."
-    return f'{write_paragraph(note, "note")}<div class="grid">{"".join(charts)}</div>'
 
 
 def _write_costs(rows: Sequence[Row]) -> str:

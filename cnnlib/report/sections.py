@@ -8,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 import cnnlib
+from cnnlib.compare.charts import curves
 from cnnlib.compare.differences import recipe_settings, setting_label
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
@@ -15,9 +16,11 @@ from cnnlib.figures.architecture_svg import architecture_svg
 from cnnlib.figures.labels import describe_design
 from cnnlib.records.recipe import CHOICES, Recipe
 from cnnlib.report.document import write_paragraph, write_table
+from cnnlib.report.svg import curves_chart
 from cnnlib.units import listed, plural
 
 if TYPE_CHECKING:
+    from cnnlib.compare.rows import Row
     from cnnlib.design.spec import CNNSpec
     from cnnlib.records.run import Run
 
@@ -31,6 +34,22 @@ def write_designs(designs: Sequence[tuple[str, CNNSpec]]) -> str:
         f'<div class="wide">{architecture_svg(plan(spec))}</div></figure>'
         for name, spec in designs
     )
+
+
+def write_curves(rows: Sequence[Row], more: str = "") -> str:
+    """Draw the curves of rows, with their spread over the seeds; "" without any.
+
+    Args:
+        more: Sentence after the explanation.
+    """
+    charts = [
+        curves_chart(curves(rows, "val_accuracy"), "Validation accuracy", is_share=True),
+        curves_chart(curves(rows, "train_loss"), "Training loss", is_share=False),
+    ]
+    if not any(charts):
+        return ""
+    note = f"Line: mean over seeds. Band: from the lowest to the highest seed. {more}".rstrip()
+    return f'{write_paragraph(note, "note")}<div class="grid">{"".join(charts)}</div>'
 
 
 def write_recipes(recipes: Mapping[str, Recipe]) -> str:

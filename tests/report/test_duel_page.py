@@ -22,7 +22,12 @@ from cnnlib.records.compare import Speed
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.recipe import Recipe
 from cnnlib.report import duel_page as module
-from cnnlib.report.duel_page import data_uri, duel_card, duel_page, write_duel_page
+from cnnlib.report.duel_page import (
+    duel_card,
+    duel_page,
+    small_picture_uri,
+    write_duel_page,
+)
 from cnnlib.runs import RunStore
 
 INFO = DatasetInfo("digits", "Digits", (1, 8, 8), ("cat", "dog"), 5000, 4, fingerprint="f00d")
@@ -221,8 +226,10 @@ def test_names_are_text_and_not_html(store):
 
 def test_large_pictures_become_small_files():
     noise = np.random.default_rng(0).integers(0, 256, (3, 224, 224), dtype=np.uint8)
-    assert len(data_uri(noise)) < 20_000  # twenty of them leave room for the rest of the page
-    assert data_uri(noise[:, :8, :8]).startswith("data:image/png")
+    assert (
+        len(small_picture_uri(noise)) < 20_000
+    )  # twenty of them leave room for the rest of the page
+    assert small_picture_uri(noise[:, :8, :8]).startswith("data:image/png")
 
 
 # -- the command -----------------------------------------------------------------------------------

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cnnlib.data.catalogue import dataset_info
+from cnnlib.data.split import validation_size
 from cnnlib.experiments.study import settled_mode
 from cnnlib.runs.capacity import default_runs
 from cnnlib.train.execution.forecast import forecast, train_count
 from cnnlib.train.schedule import step_count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
 
     from cnnlib.records.folders import Folders
     from cnnlib.records.run import RunRequest
@@ -40,14 +40,15 @@ class Duration:
 
 
 def duration_of(
-    requests: Iterable[RunRequest],
+    requests: Sequence[RunRequest],
+    times: int,
     folders: Folders,
     time_step: Callable[[RunRequest], float] | None = None,
 ) -> Duration:
     """Forecast the time of runs that are queued together.
 
     Args:
-        requests: One per run; they may differ in their seeds only.
+        times: How often each of them is trained, with other seeds.
         time_step: Measures the seconds of a training step, for designs that were not timed yet (see
             `cnnlib.train.execution.speed.training_step_seconds`); None: they are estimated.
 
@@ -55,17 +56,14 @@ def duration_of(
         DataError: The dataset is missing.
         SpecError: A design is invalid.
     """
-    counts = Counter(replace(request, seed=0) for request in requests)
-    runs = sum(counts.values())
+    runs = len(requests) * times
     if not runs:
         return Duration(0.0, 0, is_measured=True)
-    mode = settled_mode([*counts.elements()])
-    seconds, is_measured = 0.0, True
-    for request, count in counts.items():
-        own, is_timed = _seconds_of_run(replace(request, mode=mode), folders, time_step)
-        seconds += own * count
-        is_measured = is_measured and is_timed
-    return Duration(seconds / min(runs, default_runs()), runs, is_measured)
+    at_once = min(runs, default_runs())
+    mode = settled_mode([*requests] * min(times, at_once))
+    own = [_seconds_of_run(replace(each, mode=mode), folders, time_step) for each in requests]
+    total = times * sum(seconds for seconds, _ in own)
+    return Duration(total / at_once, runs, all(is_timed for _, is_timed in own))
 
 
 def _seconds_of_run(
@@ -80,9 +78,7 @@ def _seconds_of_run(
     if not is_timed and time_step is not None and steps:
         ratio = time_step(request) * steps / epoch
         training, epoch, is_timed = ratio * training, ratio * epoch, True
-    trained = request.train_limit or info.train_count
-    validation = request.validation
-    share = validation if validation < 1 else validation / max(1, info.train_count)
-    evaluated = share * info.train_count * recipe.epochs + info.test_count
-    seconds = training + _EVALUATION_SHARE * epoch / max(1, trained) * evaluated
+    pictures = train_count(request, info)
+    evaluated = validation_size(info, request.validation) * recipe.epochs + info.test_count
+    seconds = training + _EVALUATION_SHARE * epoch / max(1, pictures) * evaluated
     return seconds + _START_SECONDS, is_timed

@@ -17,7 +17,7 @@ from cnnlib.train.execution.autotune import measure
 from cnnlib.train.execution.host import processor_name
 from cnnlib.train.execution.mode import parse_requested_mode, restored_thread_count
 
-_ROUNDS = 5
+_ROUNDS = 3
 _BATCH = 32
 _MOST_MACS = 2_000_000_000  # of a batch, so that large networks are measured in seconds
 

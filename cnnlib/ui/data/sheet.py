@@ -103,7 +103,8 @@ def odd_first(chosen: np.ndarray, odd: Odd) -> np.ndarray:
         chosen: Indices, or a mask.
     """
     indices = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
-    first = [index for index in odd if index in set(indices.tolist())]
+    known = set(indices.tolist())
+    first = [index for index in odd if index in known]
     return np.array([*first, *indices[~np.isin(indices, first)]], int)
 
 

@@ -296,7 +296,7 @@ def _describe_duration(a: RunRequest, b: RunRequest, most_pairs: int) -> str:
     start = f"{earliest} to {plural(most_pairs, 'pair')} with the same seeds"
     try:
         short, long = (
-            duration_of([a, b] * pairs, folders(), training_step_seconds)
+            duration_of([a, b], pairs, folders(), training_step_seconds)
             for pairs in (earliest, most_pairs)
         )
     except ViewerError:

@@ -15,15 +15,17 @@ from cnnlib.experiments.duel import (
     duel_state,
     forecast_sentence,
     prediction_sentence,
+    read_duel,
     start_duel,
 )
 from cnnlib.experiments.group_sequential import MOST_PAIRS
 from cnnlib.experiments.study import advance_studies
-from cnnlib.experiments.verdict_card import verdict_card
+from cnnlib.experiments.verdict_card import card_of
 from cnnlib.figures.compare import duel_figure
 from cnnlib.figures.theme import CATEGORICAL
 from cnnlib.report.document import CARD_STYLE, CHART_STYLE
 from cnnlib.report.duel_page import duel_page, write_card
+from cnnlib.runs import studies
 from cnnlib.ui.common.components import document, live_chart
 from cnnlib.ui.common.format import STATE_LABELS, escape_markdown
 from cnnlib.ui.common.messages import errors_shown, show_warning
@@ -34,6 +36,7 @@ from cnnlib.ui.results.difference_view import difference_view
 from cnnlib.ui.results.duel_form import duel_form
 from cnnlib.ui.results.sections import open_section
 from cnnlib.ui.results.study_view import (
+    another_button,
     past_studies,
     resume_study_button,
     stop_study_button,
@@ -44,6 +47,7 @@ from cnnlib.units import percent, plural
 if TYPE_CHECKING:
     from cnnlib.records.compare import Speed
     from cnnlib.records.run import Run
+    from cnnlib.runs.studies import Study
     from cnnlib.ui.results.study_view import State
 
 
@@ -52,13 +56,7 @@ def show_duels() -> None:
     duel = st.query_params.get("duel")
     if duel:
         duel_view(duel)
-        st.button(
-            "Another duel",
-            icon=":material/add:",
-            key="compare_another",
-            on_click=open_section,
-            args=("duel",),
-        )
+        another_button("duel", key="compare_another")
     elif sides := duel_form():
         with st.expander("What differs", icon=":material/difference:", expanded=True):
             difference_view(*sides)
@@ -87,14 +85,15 @@ def _duel(duel_id: str, shown_state: str) -> None:
     """Show a duel as a story: the verdict so far, its price, the runs, and what comes next."""
     store = run_store()
     advance_studies(store)
-    state = duel_state(store, duel_id)
+    study = studies.find(store, duel_id, "duel")
+    state = read_duel(study)
     if state.state != shown_state:
         st.rerun()
     duel = state.duel
     st.header(escape_markdown(f"{duel.name_a} against {duel.name_b}"))
     if state.state == "live":
         _show_progress(state)
-    _show_card(state)
+    _show_card(study, state)
     if said := prediction_sentence(duel, state.verdict):
         st.caption(escape_markdown(said))
     if state.problem:
@@ -136,11 +135,10 @@ _STYLE = (
 )
 
 
-def _show_card(state: DuelState) -> None:
+def _show_card(study: Study, state: DuelState) -> None:
     """Show the verdict card, which the download has, too."""
-    store = run_store()
     info = dataset_info(state.duel.a.dataset, folders())
-    card, _ = verdict_card(store, state.id, info=info, speeds=_known_speeds(state))
+    card, _ = card_of(study, state, info=info, speeds=_known_speeds(state))
     label = {"live": "So far", "done": "Verdict"}.get(state.state, "Ended before a verdict")
     html = f'{_STYLE}<div class="verdict">{write_card(card, label, level=2)}</div>'
     document(html, key=f"compare_card_{state.id}")

@@ -21,7 +21,7 @@ from cnnlib.ui.common.recipe_form import recipe_by_name, recipe_menu
 from cnnlib.ui.common.shared import folders, run_store
 from cnnlib.ui.common.whole_number import whole_number_input
 from cnnlib.ui.results.duel_form import choose_info, known_designs, length_fields
-from cnnlib.ui.results.setting_menu import CHOICES
+from cnnlib.ui.results.setting_menu import CHOICES, setting_title
 from cnnlib.units import format_time, plural
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def experiment_form() -> str | None:
             "Settings to vary",
             list(CHOICES),
             default=_FIRST,
-            format_func=lambda name: CHOICES[name].label,
+            format_func=setting_title,
             key="experiments_settings",
             placeholder="Choose a setting",
         )
@@ -85,24 +85,20 @@ def _space(name: str, kind: str) -> dict[str, Any]:
     if kind == SEARCH and choice.range:
         low, high, log = choice.range
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            start = st.number_input(
-                f"{choice.label}, from",
-                value=low,
-                format="%g" if isinstance(low, float) else "%d",
-                key=f"experiments_low_{name}",
-                width=150,
-            )
-            end = st.number_input(
-                f"{choice.label}, to",
-                value=high,
-                format="%g" if isinstance(low, float) else "%d",
-                key=f"experiments_high_{name}",
-                width=150,
+            start, end = (
+                st.number_input(
+                    f"{setting_title(name)}, {word}",
+                    value=value,
+                    format="%g" if isinstance(low, float) else "%d",
+                    key=f"experiments_{key}_{name}",
+                    width=150,
+                )
+                for word, key, value in (("from", "low", low), ("to", "high", high))
             )
             log = st.toggle("Log scale", log, key=f"experiments_log_{name}", help=_LOG_HELP)
         return {"low": start, "high": end, "log": log}
     values = st.multiselect(
-        choice.label,
+        setting_title(name),
         choice.values,
         default=choice.values[: choice.chosen],
         accept_new_options=True,
@@ -127,12 +123,12 @@ def _describe_size(
             proposed = combinations(request, _choices(settings))
             valid = [each.request for each in proposed if each.request is not None]
             count, seeds = len(proposed), options["seeds"]
-            runs = duration_of(valid * seeds, folders())
+            runs = duration_of(valid, seeds, folders())
             text = f"{plural(count, 'combination')} with {plural(seeds, 'seed')} each"
             if count > len(valid):
                 text += f", of which {count - len(valid):,} cannot be built"
         else:
-            runs = duration_of([request] * options["trials"], folders())
+            runs = duration_of([request], options["trials"], folders())
             text = f"{plural(options['trials'], 'trial')}"
     except CnnlibError as error:
         return str(error)

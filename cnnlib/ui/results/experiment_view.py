@@ -17,6 +17,7 @@ from cnnlib.experiments.grid import (
     effects_note,
     effects_sentence,
     experiment_state,
+    read_experiment,
 )
 from cnnlib.experiments.search import start_finer_search
 from cnnlib.experiments.study import advance_studies
@@ -30,6 +31,7 @@ from cnnlib.ui.common.urls import RESULTS
 from cnnlib.ui.results.experiment_form import experiment_form
 from cnnlib.ui.results.sections import open_section
 from cnnlib.ui.results.study_view import (
+    another_button,
     past_studies,
     resume_study_button,
     stop_study_button,
@@ -49,13 +51,7 @@ def show_experiments() -> None:
     experiment = st.query_params.get("experiment")
     if experiment:
         experiment_view(experiment)
-        st.button(
-            "Another experiment",
-            icon=":material/add:",
-            key="experiments_another",
-            on_click=open_section,
-            args=("experiment",),
-        )
+        another_button("experiment", key="experiments_another")
     elif started := experiment_form():
         open_section("experiment", started)
         st.rerun()
@@ -91,11 +87,12 @@ def _describe_study(study: Study) -> str:
 def _show_experiment(study_id: str, shown_state: str) -> None:
     store = run_store()
     advance_studies(store)
-    state = experiment_state(store, study_id)
+    study = studies.find(store, study_id, "experiment")
+    state = read_experiment(study)
     if state.state != shown_state:
         st.rerun()
     found = effects(state.trials)
-    st.header(escape_markdown(study_title(studies.find(store, study_id))))
+    st.header(escape_markdown(study_title(study)))
     _show_progress(state)
     if state.problem:
         show_warning(state.problem)
@@ -185,4 +182,4 @@ def _show_trials(state: ExperimentState) -> None:
                 st.caption(escape_markdown(f"{trial.title}: {trial.reason}"))
     ids = [run.id for trial in state.trials for run in trial.runs]
     if ids:
-        st.page_link(RESULTS, label="See these runs in Results", query_params={"run": ids[:60]})
+        st.page_link(RESULTS, label="See these runs in the table", query_params={"run": ids[:60]})

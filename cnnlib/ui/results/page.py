@@ -103,6 +103,6 @@ def show_table(menus: DeltaGenerator) -> None:
 
 def _show_unknown(run_ids: list[str]) -> None:
     """Say which run of the address there is not."""
-    known = {run.id for run in run_store().runs()}
+    known = {run.id for run in run_store().runs()} if run_ids else set()
     if unknown := [run_id for run_id in run_ids if run_id not in known]:
         show_not_found("run", unknown[0])

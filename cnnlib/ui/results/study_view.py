@@ -96,6 +96,17 @@ def past_studies(
         st.caption(f"The newest {_MOST_LINKS} of {len(found):,}.")
 
 
+def another_button(section: Literal["duel", "experiment"], *, key: str) -> None:
+    """Show a button that leads back to the form of a duel or an experiment."""
+    st.button(
+        f"Another {section}",
+        icon=":material/add:",
+        key=key,
+        on_click=open_section,
+        args=(section,),
+    )
+
+
 def stop_study_button(state: State, what: str, *, key: str) -> None:
     """Show a button that stops a live study: a ``"duel"`` or an ``"experiment"``."""
     if state.state == "live" and own_button(
