@@ -147,7 +147,8 @@ class Session:
             component = element.bidi_component
             key = component.id.rsplit("-", 1)[-1]
             self._widgets[key] = component.id
-            self.components[key] = json.loads(component.json or component.mixed.json)
+            data = json.loads(component.json)
+            self.components[key] = json.loads(data["json"]) if "json" in data else data
         elif kind in ("slider", "button"):
             widget = getattr(element, kind)
             self._widgets[widget.id.rsplit("-", 1)[-1]] = widget.id

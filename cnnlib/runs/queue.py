@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -30,9 +31,29 @@ IS_RECORDED: sa.ColumnElement[bool] = sa.not_(IS_SKETCH)  # a run of the lists a
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: without similar letters
 
 
+class _IdNumbers:
+    """Numbers of ids: the millisecond and fifteen random bits; each is above the one before."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._newest = 0
+
+    def next(self) -> int:
+        number = (time.time_ns() // 1_000_000) * 32**3 + secrets.randbelow(32**3)
+        with self._lock:
+            self._newest = max(number, self._newest + 1 + secrets.randbelow(32))
+            return self._newest
+
+
+_id_numbers = _IdNumbers()
+
+
 def new_id() -> str:
-    """A new id of twelve characters: nine of the millisecond, to sort by time, three random."""
-    number = (time.time_ns() // 1_000_000) * 32**3 + secrets.randbelow(32**3)
+    """A new id of twelve characters: nine of the millisecond, to sort by time, three random.
+
+    The ids of one process sort in the order in which they were made, also within a millisecond.
+    """
+    number = _id_numbers.next()
     return "".join(_DIGITS[number >> shift & 31] for shift in range(55, -1, -5))
 
 

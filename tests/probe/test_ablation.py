@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from inspecting import PLAIN, RESIDUAL, a_saved_run, open_inspect, page_text, parts
+from apps import components
+from inspecting import PLAIN, RESIDUAL, a_saved_run, open_inspect, page_text
 from sample_data import prepared_now
 
 from cnnlib.data.batches import Normaliser
@@ -135,7 +136,7 @@ def test_activation_maximisation_is_a_job_with_a_stored_result(store):
     assert job.state == "done", job.reason
     app.run()
     assert "the mean activation rose from" in page_text(app)
-    assert parts(app)[0]["count"] == 1
+    assert components(app)[0]["count"] == 1
 
 
 def test_the_receptive_field_of_a_value_by_hand():
@@ -176,7 +177,7 @@ def test_patches_are_a_job_with_a_stored_result(store):
     assert job.state == "done", job.reason
     app.run()
     assert "From a random sample of 359 test pictures" in page_text(app)
-    assert parts(app)[0]["count"] == 9
+    assert components(app)[0]["count"] == 9
 
 
 def test_a_layer_without_maps_has_no_receptive_field():
@@ -204,14 +205,14 @@ def test_an_explanation_as_a_job_equals_that_on_the_page(store, monkeypatch, met
 
     app = open_inspect(view="Why this answer")
     app.segmented_control(key="inspect_method").set_value(method).run()
-    on_the_page = parts(app)[1]["values"], texts(app)
+    on_the_page = components(app)[1]["values"], texts(app)
     monkeypatch.setattr(attribution, "MOST_MACS", 0)
     app.run()
     app.button(key="inspect_explain").click().run()
     [job] = run_jobs(store)
     assert job.state == "done", job.reason
     app.run()
-    assert (parts(app)[1]["values"], texts(app)) == on_the_page
+    assert (components(app)[1]["values"], texts(app)) == on_the_page
 
 
 def test_figures_leave_out_classes_without_pictures():

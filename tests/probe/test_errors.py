@@ -5,7 +5,8 @@ import zipfile
 
 import numpy as np
 import pytest
-from inspecting import a_saved_run, open_inspect, page_text, parts
+from apps import components
+from inspecting import a_saved_run, open_inspect, page_text
 from sample_data import prepared_now
 
 from cnnlib.errors import ProbeError
@@ -187,7 +188,7 @@ def test_the_errors_panel_shows_the_picture_and_the_runs_that_are_right(store):
     assert app.selectbox(key="inspect_predicted").value == str(wrong)
     assert f"Pictures of {truth}, predicted as {wrong} (1)" in "".join(s.value for s in app.header)
     assert "Other runs on picture 0: correct in own design on digits" in page_text(app)
-    [grid] = [part for part in parts(app) if part["script"].endswith("grid.js")]
+    [grid] = [part for part in components(app) if part["script"].endswith("grid.js")]
     assert grid["names"] == ["Picture 0, 81.98 % confidence"]
 
 

@@ -74,6 +74,12 @@ def test_ids_are_safe_in_a_file_name_and_an_address(store):
     assert all(len(run_id) == 12 and run_id.isalnum() for run_id in ids)
 
 
+def test_ids_of_one_millisecond_sort_in_the_order_in_which_they_were_made(monkeypatch):
+    monkeypatch.setattr(queue.time, "time_ns", lambda: 1_700_000_000_000_000_000)
+    ids = [queue.new_id() for _ in range(50)]
+    assert ids == sorted(set(ids))
+
+
 def test_runs_are_listed_the_newest_first_and_can_be_chosen(store):
     first, second = store.submit(a_request(group="a")), store.submit(a_request(group="b"))
     store.submit_command(first, Command("stop"))

@@ -116,12 +116,6 @@ def open_lesson() -> AppTest:
     return open_inspect(CONVOLUTION)
 
 
-def parts(app: AppTest) -> list[dict]:
-    """The data that the page sent to the browser components that show something."""
-    sent = [json.loads(each.proto.json) for each in app.get("bidi_component")]
-    return [data for data in sent if "script" in data]
-
-
 def address(app: AppTest) -> dict[str, str]:
     """The parameters that the page put into its address."""
     sent = [json.loads(each.proto.json) for each in app.get("bidi_component")[1:]]  # 0: the menu's

@@ -1,10 +1,9 @@
 """Every page, with an empty and with a filled run store; what people press, and what follows."""
 
-import json
 import shutil
 
 import pytest
-from apps import AppTest
+from apps import AppTest, components
 from example_runs import a_checkpoint, a_request, a_running_run, an_epoch, steps, the_end
 from sample_data import class_folders, write_folder
 
@@ -61,11 +60,6 @@ def live_data(app: AppTest) -> dict:
     """What the page told the live chart."""
     [chart] = [each for each in components(app) if "runs_address" in each]
     return chart
-
-
-def components(app: AppTest) -> list[dict]:
-    """What the page told each of its components."""
-    return [json.loads(each.proto.json) for each in app.get("bidi_component")]
 
 
 def table(app: AppTest) -> list[dict]:

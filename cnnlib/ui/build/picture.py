@@ -16,7 +16,7 @@ from cnnlib.ui.build.cost_numbers import cost_text
 from cnnlib.ui.build.layer_controls import control_of
 from cnnlib.ui.build.session import current_state
 from cnnlib.ui.build.widget_sync import count_callback
-from cnnlib.ui.common.urls import LOADER, script
+from cnnlib.ui.common.browser_component import Component
 
 _MARKED = "build_marked"  # name of the layer that was clicked last
 _OPENED = "build_opened"  # the control to show once
@@ -29,7 +29,7 @@ _TINTS = {"": "Kind", "params": "Parameters", "macs": "MACs"}
 def pictures(plan: Plan, cost: Cost) -> None:
     """Show the design, and below it the pinned one if there is one."""
     opened = st.session_state.pop(_OPENED, None)
-    common = {"tint": st.session_state.get("build_tint", ""), "script": script("build/picture.js")}
+    common = {"tint": st.session_state.get("build_tint", "")}
     _picture(
         key="build_picture",
         data={
@@ -100,4 +100,4 @@ def _open_layer(plan: Plan) -> None:
             st.session_state.build_group = group
 
 
-_picture = st.components.v2.component("cnnlab_network_picture", js=LOADER)
+_picture = Component("network_picture", "build/picture.js")

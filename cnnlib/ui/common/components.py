@@ -13,11 +13,12 @@ import streamlit as st
 from cnnlib.data.drawings import png
 from cnnlib.records.probe import Arithmetic, encode_float32, encode_uint8
 from cnnlib.records.run import Run
+from cnnlib.ui.common.browser_component import Component
 from cnnlib.ui.common.shared import run_store
-from cnnlib.ui.common.urls import LOADER, RUNS_ADDRESS, at_root, script
+from cnnlib.ui.common.urls import RUNS_ADDRESS, at_root
 
-_grid = st.components.v2.component("cnnlab_tile_grid", js=LOADER)
-_window = st.components.v2.component("cnnlab_window", js=LOADER)
+_grid = Component("tile_grid", "common/grid.js")
+_window = Component("window", "common/window.js")
 
 MOST_EXACT_VALUES = 2**17  # half a megabyte as float32; larger grids are sent as one byte per value
 LONGEST_SIDE = 96  # pixels; larger tiles are subsampled before they are sent
@@ -51,7 +52,6 @@ def tile_grid(
         tile: Approximate width of a tile on the screen, in pixels.
     """
     data = grid_data(tiles, span) | {
-        "script": script("common/grid.js"),
         "title": title,
         "names": list(names),
         "silent": [int(each) for each in silent],
@@ -115,8 +115,7 @@ def window_view(shown: Arithmetic, *, key: str, source: str = "the network's own
     Args:
         source: Name of the value that the sum is compared with.
     """
-    data = {"script": script("common/window.js"), "source": source, **window_data(shown)}
-    _window(key=key, data=data)
+    _window({"source": source, **window_data(shown)}, key=key)
 
 
 def window_data(shown: Arithmetic) -> dict[str, Any]:
@@ -134,7 +133,7 @@ def _capitalise_name(name: str) -> str:
     return name if "." in name else name[:1].upper() + name[1:]
 
 
-_document = st.components.v2.component("cnnlab_document", js=LOADER)
+_document = Component("document", "common/document.js")
 
 
 def document(html: str, *, key: str) -> None:
@@ -143,10 +142,10 @@ def document(html: str, *, key: str) -> None:
     Args:
         html: Written by this program, with all names escaped.
     """
-    _document(key=key, data={"script": script("common/document.js"), "html": html})
+    _document({"html": html}, key=key)
 
 
-_confusion = st.components.v2.component("cnnlab_confusion", js=LOADER)
+_confusion = Component("confusion", "common/confusion.bundle.js")
 
 
 def confusion_table(
@@ -173,7 +172,6 @@ def confusion_table(
             on_pick(*cell)
 
     data = {
-        "script": script("common/confusion.bundle.js"),
         "counts": counts.tolist(),
         "classes": list(classes),
         "chosen": chosen,
@@ -182,7 +180,7 @@ def confusion_table(
     _confusion(key=key, data=data, on_picked_change=handle_pick)
 
 
-_live_chart = st.components.v2.component("cnnlab_live_chart", js=LOADER)
+_live_chart = Component("live_chart", "common/live/live.bundle.js")
 
 
 def live_chart(
@@ -206,7 +204,6 @@ def live_chart(
     _live_chart(
         key=key,
         data={
-            "script": script("common/live/live.bundle.js"),
             "runs_address": at_root(RUNS_ADDRESS),
             "runs": [
                 {

@@ -13,10 +13,10 @@ from streamlit_drawable_canvas import st_canvas
 from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode, decode_picture
 from cnnlib.probe.drawing import PHOTO_SIDE, ink_on_paper
 from cnnlib.records.drawing import MOST_BLUR, Preparation
+from cnnlib.ui.common.browser_component import Component
 from cnnlib.ui.common.components import data_uri
 from cnnlib.ui.common.messages import show_error, show_warning
 from cnnlib.ui.common.small_pad import INK, PAPER
-from cnnlib.ui.common.urls import LOADER, script
 
 SIDE = 420  # pixels of the pad; page.css makes it smaller on a small screen
 _INITIAL = "draw_pad_start"  # the last drawing that the server sent to the pad
@@ -27,7 +27,7 @@ _OUTDATED = "draw_pad_outdated"  # strokes received before the server replaced t
 _WIDTHS = {"Pen": 27, "Eraser": 54}  # initial widths in pixels of the pad
 _STORAGE = "draw_pad_storage"
 
-_tab_storage = st.components.v2.component("cnnlab_drawing", js=LOADER)
+_tab_storage = Component("drawing", "common/drawing.js")
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,11 +157,7 @@ def _store_in_tab() -> None:
         "strokes": st.session_state.get(_STROKES, []),
         "picture": None if picture is None else data_uri(picture[..., :3].transpose(2, 0, 1)),
     }
-    _tab_storage(
-        key=_STORAGE,
-        data={"script": script("common/drawing.js"), "drawing": drawing},
-        on_restored_change=_restore,
-    )
+    _tab_storage({"drawing": drawing}, key=_STORAGE, on_restored_change=_restore)
 
 
 def _restore() -> None:

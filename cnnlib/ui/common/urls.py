@@ -86,23 +86,6 @@ def kept_design() -> str | None:
     return st.session_state.get(_KEPT_DESIGN)
 
 
-# The scripts are served as modules, which the browser caches. Only this loader is sent with every
-# rerun: it imports the module at any base path and forwards the calls from Streamlit.
-LOADER = """
-const modules = new Map();
-const load = ({ data }) => {
-  const address = `${location.origin}${data.script}`;
-  if (!modules.has(address)) modules.set(address, import(address));
-  return modules.get(address);
-};
-
-export default function (component) {
-  load(component).then((part) => part.mount(component));
-  return () => load(component).then((part) => part.unmount(component));
-}
-"""
-
-
 def script(path: str) -> str:
     """Return the address of a script, without host."""
     return at_root(f"{ASSETS_ADDRESS}/{path}")

@@ -9,7 +9,8 @@ import streamlit as st
 
 from cnnlib.design.columns import Column, columns, planned_design
 from cnnlib.probe.graph import steps
-from cnnlib.ui.common.urls import LOADER, MAPS_ADDRESS, at_root, script
+from cnnlib.ui.common.browser_component import Component
+from cnnlib.ui.common.urls import MAPS_ADDRESS, at_root
 from cnnlib.ui.inspect.filters import select_channel
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _CHOSEN = ("sum", "conv2d", "linear", "global_avg_pool")
 _KEY = "inspect_network"
 
-_network = st.components.v2.component("cnnlab_saved_network", js=LOADER)
+_network = Component("saved_network", "inspect/network.bundle.js")
 
 
 def network_picture(subject: Subject, layer: str, channel: int) -> None:
@@ -54,7 +55,6 @@ def _data(subject: Subject, found: tuple[Column, ...], layer: str, channel: int)
     place = next(place for place, column in enumerate(found) if _holds(column, layer))
     is_there = channel < found[place].shape[0]  # a flattening has more outputs than its column
     return {
-        "script": script("inspect/network.bundle.js"),
         "api": {"maps": at_root(MAPS_ADDRESS)},
         "plan": planned_design(subject.plan.spec),
         "run": {"id": subject.run.id},

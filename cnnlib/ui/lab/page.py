@@ -11,16 +11,15 @@ import streamlit as st
 from cnnlib.data.catalogue import dataset_info
 from cnnlib.design.columns import planned_design
 from cnnlib.design.link import encode
+from cnnlib.ui.common.browser_component import Component
 from cnnlib.ui.common.messages import fragment
 from cnnlib.ui.common.shared import available_datasets, folders, run_store, starter_datasets
 from cnnlib.ui.common.urls import (
     LENS_ADDRESS,
-    LOADER,
     MAPS_ADDRESS,
     PLAN_ADDRESS,
     RUNS_ADDRESS,
     at_root,
-    script,
 )
 from cnnlib.ui.lab.rivals import rivals
 from cnnlib.ui.lab.session import (
@@ -171,7 +170,7 @@ def _recent() -> list[dict[str, Any]]:
     ]
 
 
-_lab = st.components.v2.component("cnnlab_lab", js=LOADER)
+_lab = Component("lab", "lab/lab.bundle.js")
 
 
 def lab(data: Mapping[str, Any], key: str, act: Callable[[Sequence[Any]], None]) -> None:
@@ -180,7 +179,7 @@ def lab(data: Mapping[str, Any], key: str, act: Callable[[Sequence[Any]], None])
     It is mounted once: a rerun passes new data to what is on the screen.
 
     Args:
-        data: What it shows (see `cnnlib.ui.lab.page`); the address of its script is added here.
+        data: What it shows (see `cnnlib.ui.lab.page`).
         act: Called before the page reruns, with what the person did, ``{"kind": "play", "number":
             7}``; an action comes again as long as ``done`` of the data is below its number.
     """
@@ -190,5 +189,4 @@ def lab(data: Mapping[str, Any], key: str, act: Callable[[Sequence[Any]], None])
             case {"actions": [*actions]}:
                 act(actions)
 
-    sent = {"script": script("lab/lab.bundle.js"), **data}
-    _lab(key=key, data=sent, on_action_change=on_action)
+    _lab(data, key=key, on_action_change=on_action)

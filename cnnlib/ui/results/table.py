@@ -9,7 +9,8 @@ import streamlit as st
 
 from cnnlib.compare.columns import COLUMN_PRESETS, COLUMNS, Column, column, columns
 from cnnlib.compare.rows import Row
-from cnnlib.ui.common.urls import LOADER, put_runs_in_address, runs_in_address, script
+from cnnlib.ui.common.browser_component import Component
+from cnnlib.ui.common.urls import put_runs_in_address, runs_in_address
 from cnnlib.ui.results.table_data import table_data
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from cnnlib.compare.results_table import ResultsTable
 
-_table = st.components.v2.component("cnnlab_results_table", js=LOADER)
+_table = Component("results_table", "results/table.js")
 
 SEARCH = "results_search"  # session key: the text of the search
 _PRESET_TITLES = {
@@ -158,8 +159,7 @@ def results_table(rows: Sequence[Row], drawn: Sequence[Column], *, key: str) -> 
                 st.session_state[SEARCH] = text[:_LONGEST_SEARCH]
 
     data = table_data(rows, drawn, chosen, st.session_state.get(SEARCH, ""))
-    sent = {"script": script("results/table.js"), **data}
-    _table(key=key, data=sent, on_chosen_change=choose, on_searched_change=search)
+    _table(data, key=key, on_chosen_change=choose, on_searched_change=search)
     return chosen
 
 

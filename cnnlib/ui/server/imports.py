@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import sys
 import threading
 from functools import cache
@@ -27,6 +28,10 @@ def import_pages() -> None:
             import cnnlib.ui.lab.page
             import cnnlib.ui.server.navigation
             import cnnlib.ui.server.routes  # noqa: F401
+
+            # Streamlit looks at the stack when the first element is sent. Python then reads the
+            # paths of all modules, once.
+            inspect.stack()  # type: ignore[attr-defined]  # mypy reads pages/inspect.py
         finally:
             gc.enable()
             sys.setswitchinterval(interval)

@@ -63,10 +63,17 @@ async def lifespan(app: Any) -> AsyncGenerator[None]:
 async def _warm_up() -> None:
     """Import what pages need; after the first page, start workers and import the rest."""
     await asyncio.to_thread(import_pages)
+    await asyncio.to_thread(_open_store)
     await _wait_for_first_page()
     await asyncio.to_thread(lambda: _worker_pool().start())
     await asyncio.to_thread(_import_heavy)
     await asyncio.to_thread(_read_catalogue)
+
+
+def _open_store() -> None:
+    from cnnlib.ui.common.shared import shared_store
+
+    shared_store()
 
 
 def _worker_pool() -> WorkerPool:

@@ -15,6 +15,7 @@ import streamlit as st
 from cnnlib.errors import CnnlibError, DataError, ViewerError
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.run import Run
+from cnnlib.ui.common.browser_component import Component
 from cnnlib.ui.common.components import confusion_table, data_uri
 from cnnlib.ui.common.format import count, distinct
 from cnnlib.ui.common.messages import fragment, show_warning
@@ -27,7 +28,6 @@ from cnnlib.ui.common.saved_steps import (
 )
 from cnnlib.ui.common.shared import prepared as open_prepared
 from cnnlib.ui.common.shared import run_store
-from cnnlib.ui.common.urls import LOADER, script
 from cnnlib.ui.common.viewer import ask
 from cnnlib.ui.train.live_layers import PAGE, layers_view
 from cnnlib.units import percent
@@ -182,7 +182,7 @@ STRIP_PICTURES = 20
 MOST_STRIP_MACS = 1_000_000_000  # for one update of the strip: 0.1 s on one thread
 _SHOWN_CLASSES = 3
 
-_strip = st.components.v2.component("cnnlab_live_strip", js=LOADER)
+_strip = Component("live_strip", "train/strip.js")
 
 
 @dataclass(frozen=True)
@@ -256,4 +256,4 @@ def show_strip(shown: dict[str, Any], key: str, on_pick: Callable[[int], None]) 
         if isinstance(position, int) and 0 <= position < len(shown["cards"]):
             on_pick(position)
 
-    _strip(key=key, data=shown | {"script": script("train/strip.js")}, on_picked_change=picked)
+    _strip(shown, key=key, on_picked_change=picked)

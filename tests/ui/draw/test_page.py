@@ -194,7 +194,7 @@ def tab(monkeypatch, pad) -> SimpleNamespace:
     """A stub of the component that stores the drawing in the browser's tab."""
     stored = SimpleNamespace(drawing=None, is_compared=False)
 
-    def storage(*, key, data, on_restored_change):
+    def storage(data, *, key, on_restored_change):
         if not (stored.is_compared or data["drawing"]["strokes"]) and stored.drawing:
             # The browser sends them, and the callback runs before a rerun.
             st.session_state[key] = {"restored": stored.drawing}

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from apps import AppTest
+from apps import AppTest, components
 from drawings import STROKES, painted
 from example_runs import a_request, a_running_run, started, the_end
 from inspecting import (
@@ -21,7 +21,6 @@ from inspecting import (
     open_inspect,
     open_lesson,
     page_text,
-    parts,
     snapshot_name,
     with_pad,
 )
@@ -124,7 +123,7 @@ def test_a_deleted_run_is_a_sentence(store):
     a_saved_run(store)
     app = open_inspect(run="gone")
     assert "The address names the run gone, but there is no such run here" in page_text(app)
-    assert parts(app)
+    assert components(app)
     other = a_saved_run(store)
     app.run()
     app.selectbox(key="inspect_run").select(other).run()
@@ -144,7 +143,7 @@ def test_filters_maps_and_numbers_of_every_layer_are_shown(store, spec):
     for step in graph.steps(plan(spec)):
         app.selectbox(key="inspect_layer").select(step.name).run()
         assert not app.exception and not app.error, step.name
-        assert parts(app), step.name
+        assert components(app), step.name
 
 
 @pytest.mark.parametrize("spec", [PLAIN, RESIDUAL], ids=["plain", "residual"])
@@ -159,7 +158,7 @@ def test_the_network_shows_the_picture_at_the_chosen_step(store):
     run_id = a_saved_run(store)
     app = open_inspect(layer="features.act2", picture="3")
     app.select_slider[0].set_value(0).run()
-    shown = parts(app)[0]
+    shown = components(app)[0]
     assert shown["script"].endswith("/inspect/network.bundle.js")
     assert shown["run"] == {"id": run_id} and shown["chosen"] == [2, 0]
     name, _, written = shown["saved"]["weights"].partition("@")
@@ -225,7 +224,7 @@ def test_two_saved_steps_are_shown_side_by_side(store):
     app.select_slider[0].set_value(0).run()
     assert "**Step 5** (pinned)" in page_text(app) and "**Step 0**" in page_text(app)
     # The network; filters and maps of both steps; the arithmetic.
-    assert len(parts(app)) == 1 + 2 + 2 + 1
+    assert len(components(app)) == 1 + 2 + 2 + 1
 
 
 def test_step_buttons_move_the_slider_and_checkpoints_are_marked(store):
@@ -436,7 +435,7 @@ def test_an_upload_that_is_no_picture_is_a_sentence(store):
     app.segmented_control(key="inspect_source").set_value("Upload").run()
     app.file_uploader(key="inspect_upload").set_value([("a.png", b"no", "image/png")]).run()
     assert "This file cannot be read as a picture: " in page_text(app)
-    assert parts(app)
+    assert components(app)
 
 
 def test_pictures_that_are_gone_are_a_sentence(store):

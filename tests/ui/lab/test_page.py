@@ -1,12 +1,11 @@
 """Tests of the Lab page: what the component is given, and what the actions do."""
 
-import json
 from collections.abc import Generator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from apps import AppTest
+from apps import AppTest, components
 from example_runs import a_checkpoint, a_request, started, the_end
 from sample_data import class_folders, prepared_now, write_folder
 
@@ -67,8 +66,7 @@ class Lab:
 
     @property
     def data(self) -> dict[str, Any]:
-        sent = [json.loads(each.proto.json) for each in self.app.get("bidi_component")]
-        return next(each for each in sent if "plan" in each)
+        return next(each for each in components(self.app) if "plan" in each)
 
 
 def end_at(store: RunStore, step: int) -> None:

@@ -1,10 +1,9 @@
 """Tests of the page Results with its duels and experiments, with an empty and a filled store."""
 
-import json
 from dataclasses import replace
 
 import pytest
-from apps import AppTest
+from apps import AppTest, components
 from compare_runs import a_finished_run, finish
 from example_runs import a_request
 from sample_data import class_folders, write_folder
@@ -296,14 +295,12 @@ def test_experiment_without_a_name_is_labelled_by_its_settings(store):
 
 def card(app: AppTest) -> str:
     """The HTML of a duel's verdict card."""
-    found = [json.loads(each.proto.json) for each in app.get("bidi_component")]
-    return next(each["html"] for each in found if "html" in each)
+    return next(each["html"] for each in components(app) if "html" in each)
 
 
 def table(app: AppTest) -> dict:
     """What the page told the results table."""
-    found = [json.loads(each.proto.json) for each in app.get("bidi_component")]
-    return next(each for each in found if "chips" in each)
+    return next(each for each in components(app) if "chips" in each)
 
 
 def test_one_epoch_is_no_curve(store):

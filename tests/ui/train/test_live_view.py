@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from apps import AppTest
+from apps import AppTest, components
 from example_runs import a_checkpoint, a_request, an_epoch, started, the_end
-from inspecting import MAIN, RESIDUAL, a_saved_run, a_stroke, page_text, parts, with_pad
+from inspecting import MAIN, RESIDUAL, a_saved_run, a_stroke, page_text, with_pad
 
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.events import Command
@@ -45,11 +45,11 @@ def open_train(run_id: str, view: str | None = None) -> AppTest:
 
 
 def test_closed_section_sends_only_the_curves(store):
-    assert len(parts(open_train(a_saved_run(store), "Off"))) == 1
+    assert len(components(open_train(a_saved_run(store), "Off"))) == 1
 
 
 def test_the_pictures_are_open_without_a_press(store):
-    assert "cards" in parts(open_train(a_saved_run(store)))[-1]
+    assert "cards" in components(open_train(a_saved_run(store)))[-1]
 
 
 def test_a_run_that_waits_says_when_its_first_weights_appear(store):
@@ -65,7 +65,7 @@ def test_the_views_wrap_on_a_narrow_screen(store):
 
 def test_strip_shows_test_pictures_with_predictions(store):
     app = open_train(a_saved_run(store), "Test pictures")
-    strip = parts(app)[-1]
+    strip = components(app)[-1]
     assert len(strip["cards"]) == STRIP_PICTURES
     assert strip["step"] == 5
     card = strip["cards"][0]
@@ -80,7 +80,7 @@ def test_layers_show_filters_maps_and_features(store, layer):
     name = next(each for each in menu.options if f"({layer}," in each)
     menu.select(name.split(" ")[0]).run()
     assert not app.exception
-    titles = [part["title"] for part in parts(app)[1:]]
+    titles = [part["title"] for part in components(app)[1:]]
     expected = {"convolution": 2, "activation": 1, "linear": 1}  # filters and maps; maps; features
     assert len(titles) == expected[layer], titles
     assert "Prediction: " in page_text(app)
@@ -95,7 +95,7 @@ def test_drawing_is_classified_and_has_gradients_once_its_class_is_set(store, mo
     app.selectbox(key="train_look_own_class").select(1).run()
     app.toggle(key="train_look_gradients").set_value(True).run()
     assert not app.exception
-    assert all(part["title"].startswith("Gradients of the ") for part in parts(app)[1:])
+    assert all(part["title"].startswith("Gradients of the ") for part in components(app)[1:])
     assert "picture" not in app.query_params
 
 
@@ -114,7 +114,7 @@ def test_gradients_replace_filters_and_maps(store):
     app = open_train(a_saved_run(store, RESIDUAL), "Layers")
     app.toggle(key="train_look_gradients").set_value(True).run()
     assert not app.exception
-    assert all(part["title"].startswith("Gradients of the ") for part in parts(app)[1:])
+    assert all(part["title"].startswith("Gradients of the ") for part in components(app)[1:])
 
 
 def test_confusions_follow_the_latest_epoch_until_another_is_chosen(store):
