@@ -72,11 +72,14 @@ window.WebSocket = class extends Plain {
   }
 };
 addEventListener("keydown", () => { window.note = { pressed: performance.now() }; }, true);
-new MutationObserver(() => {
-  const shown = document.querySelector("[data-testid=stMetricValue]")?.textContent;
+const look = () => {
+  const shown = [...document.querySelectorAll(".st-key-build_picture *")]
+    .find(each => each.shadowRoot)?.shadowRoot.querySelector(".numbers dd")?.textContent;
   if (note.pressed && !note.shown && shown !== window.shownBefore) note.shown = performance.now();
   window.shownBefore = shown;
-}).observe(document, { subtree: true, childList: true, characterData: true });
+  requestAnimationFrame(look);
+};
+look();
 """
 
 Press = dict[str, float]  # milliseconds since the key went down

@@ -262,17 +262,17 @@ _SHOWS_STEP = """step => [document, ...[...document.querySelectorAll("*")]
 # Measures the time from the key's event to a new number of parameters on the page.
 _WATCH_NUMBER = """() => {
   window.answered = null;
-  const read = () => document.querySelector("[data-testid=stMetricValue]").textContent;
+  const read = () => [...document.querySelectorAll(".st-key-build_picture *")]
+    .find(each => each.shadowRoot)?.shadowRoot.querySelector(".numbers dd")?.textContent;
   const before = read();
   let pressed = null;
   const note = event => { pressed = event.timeStamp; };
   addEventListener("keydown", note, { once: true, capture: true });
-  const watcher = new MutationObserver(() => {
-    if (pressed === null || read() === before) return;
-    window.answered = performance.now() - pressed;
-    watcher.disconnect();
-  });
-  watcher.observe(document, { subtree: true, childList: true, characterData: true });
+  const look = () => {
+    if (pressed === null || read() === before) requestAnimationFrame(look);
+    else window.answered = performance.now() - pressed;
+  };
+  look();
 }"""
 
 

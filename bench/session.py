@@ -37,7 +37,6 @@ class Session:
         self._query = ""
         self._widgets: dict[str, str] = {}  # key -> id
         self._states: dict[str, WidgetState] = {}
-        self.metrics: dict[str, str] = {}  # label -> displayed value
         self.components: dict[str, Any] = {}  # key -> data of a component of the page
 
     async def open(self, page: str, query: str = "") -> float:
@@ -141,9 +140,7 @@ class Session:
         kind = element.WhichOneof("type")
         if kind == "exception":
             raise RuntimeError(f"{self._page}: {element.exception.message}")
-        if kind == "metric":
-            self.metrics[element.metric.label] = element.metric.body
-        elif kind == "bidi_component":
+        if kind == "bidi_component":
             component = element.bidi_component
             key = component.id.rsplit("-", 1)[-1]
             self._widgets[key] = component.id

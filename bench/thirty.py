@@ -138,11 +138,15 @@ async def _build(session: Session, end: float, seed: int) -> list[float]:
     await asyncio.sleep(generator.uniform(0, PAUSE_SECONDS[1]))
     while time.monotonic() < end:
         width = 8 + (width - 7) % 32
-        before = session.metrics.get("Parameters")
+        before = _parameters(session)
         answers.append(await session.move("build_width", width))
-        assert session.metrics.get("Parameters") != before, "the page did not answer"
+        assert _parameters(session) != before, "the page did not answer"
         await asyncio.sleep(generator.uniform(*PAUSE_SECONDS))
     return answers
+
+
+def _parameters(session: Session) -> str:
+    return session.components["build_picture"]["numbers"][0]["text"]
 
 
 async def _watch(session: Session, run_id: str, end: float) -> list[float]:

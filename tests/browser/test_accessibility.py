@@ -136,7 +136,7 @@ def focus_shows(page: Page) -> bool:
 
 def test_a_design_is_changed_and_undone_by_the_keyboard_alone(url, page):
     open_page(page, url, "build", "Build")
-    parameters = page.get_by_test_id("stMetricValue").first
+    parameters = page.locator(".numbers dd").first
     expect(parameters).to_have_text("106,154", timeout=COLD)
     tab_to(page, "^Width$")
     page.keyboard.press("ArrowRight")

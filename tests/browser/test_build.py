@@ -7,7 +7,9 @@ from driving import pick
 from playwright.sync_api import Locator, Page, expect
 
 from cnnlib.design import link
+from cnnlib.design.cost import cost
 from cnnlib.design.link import decode
+from cnnlib.design.plan import plan
 from cnnlib.design.presets import preset
 from cnnlib.design.spec import CNNSpec
 
@@ -17,8 +19,8 @@ LENET_PARAMETERS = "106,154"
 
 
 def parameters(page: Page) -> Locator:
-    """The first tile of numbers."""
-    return page.get_by_test_id("stMetricValue").first
+    """The number of parameters."""
+    return page.locator(".numbers dd").first
 
 
 def slider(page: Page, name: str) -> Locator:
@@ -109,12 +111,12 @@ def test_sixty_residual_convolutions_in_under_ten_interactions_and_the_link_open
     spec = design_in(page)
     assert (spec.block, len(spec.channels), spec.pool_every) == ("residual", 60, 20)
     assert (spec.norm, spec.head) == ("batch", "gap")
-    numbers = page.get_by_test_id("stMetricValue").all_inner_texts()
+    numbers = page.locator(".numbers dd").all_inner_texts()
     with browser.new_context() as elsewhere:
         other = elsewhere.new_page()
         open_build(other, url, page.evaluate("location.search"))
         expect(parameters(other)).to_have_text(numbers[0])
-        assert other.get_by_test_id("stMetricValue").all_inner_texts() == numbers
+        assert other.locator(".numbers dd").all_inner_texts() == numbers
 
 
 def test_pointing_at_a_layer_shows_its_card(url, page):
@@ -148,7 +150,7 @@ def test_shares_stand_in_the_picture_in_place_of_shapes(url, page):
 
 def test_the_picture_fills_its_width_and_a_pinned_one_appears_below_it(url, page):
     open_build(page, url)
-    column = page.locator(".st-key-build_numbers").bounding_box()
+    column = page.locator(".numbers").first.bounding_box()
     picture = page.locator("svg.arch").first
     before = picture.bounding_box()
     assert before["width"] > 0.97 * column["width"]
@@ -156,7 +158,7 @@ def test_the_picture_fills_its_width_and_a_pinned_one_appears_below_it(url, page
     expect(page.locator("svg.arch")).to_have_count(2)
     expect(page.get_by_text("Pinned: ")).to_be_visible()
     assert picture.bounding_box() == before
-    assert page.locator(".st-key-build_numbers").bounding_box() == column
+    assert page.locator(".numbers").first.bounding_box() == column
 
 
 def test_a_misfit_on_a_phone_leaves_the_picture_and_its_numbers_free(url, browser):
@@ -221,3 +223,44 @@ def test_nothing_is_wider_than_the_window(url, browser, width, scheme):
         for tab in ("Layers", "Other tools", "Export", "Saved"):
             page.get_by_role("tab", name=tab).last.click()
             assert page.evaluate("document.body.scrollWidth <= innerWidth")
+
+
+def test_numbers_and_picture_follow_a_slider_that_is_dragged(url, page):
+    open_build(page, url)
+    knob = slider(page, "Width")
+    picture = page.locator("svg.arch").first
+    before = picture.inner_html()
+    box = knob.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    seen = [LENET_PARAMETERS]
+    for distance in (40, 80):
+        page.mouse.move(box["x"] + distance, box["y"] + box["height"] / 2, steps=4)
+        expect(parameters(page)).not_to_have_text(seen[-1])
+        seen.append(parameters(page).inner_text())
+    assert picture.inner_html() != before
+    assert "design" not in page.url  # nothing is changed yet
+    page.mouse.up()
+    expect(page).to_have_url(re.compile("design"))
+    spec = design_in(page)
+    expect(parameters(page)).to_have_text(f"{cost(plan(spec)).params:,}")
+    page.get_by_role("button", name="Undo").click()
+    expect(parameters(page)).to_have_text(LENET_PARAMETERS)
+
+
+def test_a_dragged_slider_says_where_the_design_does_not_fit(url, page):
+    open_build(page, url)
+    pools = slider(page, "Pool every")
+    pools.press("Home")
+    pools.press("ArrowRight")  # one convolution each
+    expect(page).to_have_url(re.compile("design"))
+    knob = slider(page, "Convolutions")
+    box = knob.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 100, box["y"] + box["height"] / 2, steps=4)
+    misfit = page.locator("p.misfit")
+    expect(misfit).to_contain_text("pooling layer")
+    page.mouse.move(box["x"], box["y"] + box["height"] / 2, steps=4)
+    expect(misfit).to_be_empty()
+    page.mouse.up()

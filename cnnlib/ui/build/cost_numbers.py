@@ -1,4 +1,4 @@
-"""The cost of a design as tiles of numbers, with the change against a pinned design."""
+"""The numbers of a cost, as tiles, with the change against a pinned design."""
 
 from __future__ import annotations
 
@@ -98,14 +98,6 @@ MAIN_NUMBERS, OTHER_NUMBERS = NUMBERS[:3], NUMBERS[3:]
 TILE_HEIGHT = 116  # with a difference, so that nothing moves when a design is pinned
 
 
-def cost_text(cost: Cost) -> str:
-    """Summarise a cost: ``106,154 parameters, 316,680 MACs, 9.24 MB per training step``."""
-    return (
-        f"{format_whole(cost.params)} parameters, {format_whole(cost.macs)} MACs, "
-        f"{format_size(cost.training_bytes)} per training step"
-    )
-
-
 def cost_numbers(numbers: Sequence[Number], cost: Cost, pinned: Cost | None, spec: CNNSpec) -> None:
     """Show numbers as a grid of tiles.
 
@@ -122,7 +114,7 @@ def cost_numbers(numbers: Sequence[Number], cost: Cost, pinned: Cost | None, spe
             st.metric(
                 number.label,
                 text,
-                delta=format_change(number, cost, pinned) if pinned else None,
+                delta=change_of(number, cost, pinned) if pinned else None,
                 delta_color="inverse" if has_changed and not is_field else "off",
                 delta_arrow="auto" if has_changed else "off",
                 help=number.help if is_field else f"{number.help} Exact value: {value:,}.",
@@ -138,7 +130,7 @@ def receptive_field_text(size: int, spec: CNNSpec) -> str:
     return f"{size:,} of {max(spec.in_size[1:]):,} px"
 
 
-def format_change(number: Number, cost: Cost, pinned: Cost) -> str:
+def change_of(number: Number, cost: Cost, pinned: Cost) -> str:
     """Format the change against the pinned design: ``+1,234 (+2.1%)``."""
     now, before = number.value(cost), number.value(pinned)
     if now == before:

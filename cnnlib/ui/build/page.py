@@ -10,12 +10,11 @@ import streamlit as st
 
 from cnnlib.design import link
 from cnnlib.design.cost import MAX_BATCH_SIZE, Cost, larger_than_image
-from cnnlib.design.cost import cost as cost_of
 from cnnlib.design.plan import Plan
 from cnnlib.design.plan import plan as plan_spec
 from cnnlib.errors import SpecError
 from cnnlib.figures.memory_bar import memory_html
-from cnnlib.ui.build.cost_numbers import MAIN_NUMBERS, OTHER_NUMBERS, cost_numbers
+from cnnlib.ui.build.cost_numbers import OTHER_NUMBERS, cost_numbers
 from cnnlib.ui.build.files import file_panel, saved_designs_panel
 from cnnlib.ui.build.form import known_datasets, spec_form
 from cnnlib.ui.build.layer_table import layer_table, tool_table
@@ -53,8 +52,7 @@ def show() -> None:
             if sentence := take_notice():
                 show_warning(sentence, ":material/link_off:")
             plan = plan_draft()
-        cost = compute_cost(plan)
-        numbers(plan, cost)
+        cost = current_state().cost(plan)
         pictures(plan, cost)
         with st.expander("More numbers", key="build_more", on_change=count_callback):
             more_numbers(plan, cost)
@@ -142,30 +140,13 @@ def _show_misfit(error: SpecError) -> None:
             )
 
 
-def compute_cost(plan: Plan) -> Cost:
-    """Compute the cost of a plan for the batch size and the optimiser of the page."""
-    state = current_state()
-    return cost_of(plan, batch_size=state.batch_size, optimizer=state.optimizer)
-
-
-def numbers(plan: Plan, cost: Cost) -> None:
-    """Show the three main numbers, against the pinned design if there is one."""
-    with st.container(key="build_numbers"):
-        cost_numbers(MAIN_NUMBERS, cost, _pinned_cost(), plan.spec)
-
-
 def more_numbers(plan: Plan, cost: Cost) -> None:
     """Show the other numbers, and the parts of the memory of a training step."""
     with st.container(key="build_numbers_more"):
-        cost_numbers(OTHER_NUMBERS, cost, _pinned_cost(), plan.spec)
+        cost_numbers(OTHER_NUMBERS, cost, current_state().pinned_cost(), plan.spec)
         if sentence := larger_than_image(cost.receptive_field, plan.spec.in_size):
             st.caption(sentence)
         st.html(memory_html(cost.training_peak))
-
-
-def _pinned_cost() -> Cost | None:
-    design = current_state().pinned
-    return compute_cost(plan_spec(design)) if design else None
 
 
 def training_settings() -> None:

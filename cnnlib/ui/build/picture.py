@@ -1,28 +1,31 @@
-"""The pictures of the design and of the pinned one; a click on a layer opens its settings."""
+"""The design with its numbers, and the pinned one; a click on a layer opens its settings."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import streamlit as st
 
 from cnnlib.design.cost import Cost
 from cnnlib.design.plan import Plan
 from cnnlib.design.plan import plan as plan_spec
-from cnnlib.figures.architecture_svg import architecture_svg
 from cnnlib.figures.labels import describe_design
-from cnnlib.ui.build.controls import GROUPS
-from cnnlib.ui.build.cost_numbers import cost_text
+from cnnlib.ui.build.controls import CONTROLS, GROUPS
 from cnnlib.ui.build.layer_controls import control_of
+from cnnlib.ui.build.preview import main_numbers, pictures_of, slider_request
 from cnnlib.ui.build.session import current_state
 from cnnlib.ui.build.widget_sync import count_callback
 from cnnlib.ui.common.browser_component import Component
+from cnnlib.ui.common.urls import PREVIEW_ADDRESS, at_root
 
 _MARKED = "build_marked"  # name of the layer that was clicked last
 _OPENED = "build_opened"  # the control to show once
 _COUNT = "build_clicks"
-# Width and height of the tallest block: the browser shows the widest that has room.
-_SIZES = ((860, 150), (560, 120), (350, 56))
+# Key of a slider, one more for values above its range -> name of the control.
+_SLIDERS = {
+    f"build_{control.name}{wide}": control.name
+    for control in CONTROLS.values()
+    if control.kind == "slider"
+    for wide in ("", "_wide")
+}
 _TINTS = {"": "Kind", "params": "Parameters", "macs": "MACs"}
 
 
@@ -30,12 +33,20 @@ def pictures(plan: Plan, cost: Cost) -> None:
     """Show the design, and below it the pinned one if there is one."""
     opened = st.session_state.pop(_OPENED, None)
     common = {"tint": st.session_state.get("build_tint", "")}
+    state = current_state()
+    fold: bool = st.session_state.get("build_fold", True)
     _picture(
         key="build_picture",
         data={
             **common,
-            "sizes": _draw_sizes(plan, fold=st.session_state.get("build_fold", True)),
-            "words": cost_text(cost),
+            "sizes": pictures_of(plan, fold),
+            "numbers": main_numbers(cost, state.pinned_cost()),
+            "preview": {
+                "address": at_root(PREVIEW_ADDRESS),
+                "request": slider_request(state, fold),
+                "sliders": _SLIDERS,
+            },
+            "is_earlier": plan.spec != state.draft.spec,
             "marked": marked_layer(),
             "opened": opened,
             "clicks": st.session_state.get(_COUNT, 0),
@@ -54,26 +65,17 @@ def pictures(plan: Plan, cost: Cost) -> None:
             on_change=count_callback,
             help="What the colours of the layers show.",
         )
-        fold = st.toggle(
+        st.toggle(
             "Fold repeats",
             value=True,
             key="build_fold",
             on_change=count_callback,
             help="Show equal neighbours as one where there is no room for all.",
         )
-    if design := current_state().pinned:
-        sizes = _draw_sizes(plan_spec(design), fold=fold)
+    if design := state.pinned:
+        sizes = pictures_of(plan_spec(design), fold)
         title = f"Pinned: {describe_design(design)}. Differences are relative to it."
         _picture(key="build_pinned_picture", data={**common, "sizes": sizes, "title": title})
-
-
-def _draw_sizes(plan: Plan, *, fold: bool) -> list[dict[str, Any]]:
-    """Draw a plan for each width; without folds once, to be scrolled."""
-    sizes = _SIZES if fold else _SIZES[:1]
-    return [
-        {"width": width, "svg": architecture_svg(plan, width=width, face=face, fold=fold)}
-        for width, face in sizes
-    ]
 
 
 def marked_layer() -> str:

@@ -20,10 +20,9 @@ from cnnlib.design.presets import preset
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import CnnlibError, SpecError
 from cnnlib.records.dataset import DatasetInfo
-from cnnlib.ui.build.channels import fit_length
 from cnnlib.ui.build.field_labels import with_form_label
 from cnnlib.ui.build.side_effects import side_effects
-from cnnlib.ui.build.state import BuildState, Draft
+from cnnlib.ui.build.state import BuildState, Draft, with_change
 from cnnlib.ui.build.widget_sync import count_callback, take_changes
 from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.messages import show_error
@@ -39,7 +38,6 @@ _ERRORS = "build_wrong"  # control -> the error of the last value written into i
 _EFFECTS = "build_effects"  # control -> what its last change changed in other fields
 # Changes that replace the whole design, so that no error of the earlier design is left.
 _REPLACEMENTS = ("preset", "undo", "redo", "upload", "open")
-_REGROWING = ("block", "convolutions", "pool_every", "block_convs")  # compute channels anew
 _HERE = "build_dataset"  # key of a menu of this page: missing after a visit to another page
 
 
@@ -97,7 +95,7 @@ def draft_change(
 
     def changed(state: BuildState) -> BuildState:
         now = time.monotonic()
-        return state.changed(change(state.base_draft(control, now)), control, now)
+        return state.changed(change(state.base_draft(control)), control, now)
 
     return changed
 
@@ -111,15 +109,12 @@ def spec_change(
     """
 
     def changed(draft: Draft) -> Draft:
-        spec, is_typed = change(draft.spec), draft.is_typed
-        if is_typed and control in _REGROWING:
-            spec = replace(spec, channels=fit_length(draft.spec.channels, len(spec.channels)))
-        elif spec.channels != draft.spec.channels:
-            is_typed = control == "channels" or (is_typed and control not in ("width", "growth"))
-        if (spec.in_size, spec.out_classes) == (draft.spec.in_size, draft.spec.out_classes):
-            return Draft(spec, draft.dataset, is_typed)
+        after = with_change(draft, change, control)
+        before, spec = draft.spec, after.spec
+        if (spec.in_size, spec.out_classes) == (before.in_size, before.out_classes):
+            return after
         infos = available_datasets(catalogue(folders()))
-        return replace(with_fitting_dataset(Draft(spec, ""), infos), is_typed=is_typed)
+        return with_fitting_dataset(replace(after, dataset=""), infos)
 
     return draft_change(changed, control)
 
@@ -132,7 +127,7 @@ def keep_valid(spec: CNNSpec) -> None:
 
 def apply_repair(fields: Mapping[str, Any]) -> None:
     """Button callback: apply the repair of a SpecError."""
-    apply_change(spec_change(lambda spec: replace(spec, **fields), "repair"))
+    apply_change(spec_change(lambda spec: replace(spec, **fields), ""))
 
 
 def control_error(control: str) -> str:
@@ -159,7 +154,9 @@ def with_fitting_dataset(draft: Draft, infos: Sequence[DatasetInfo]) -> Draft:
     fitting = [i for i in infos if (i.in_size, len(i.classes)) == (spec.in_size, spec.out_classes)]
     here_first = sorted(fitting, key=lambda info: info.state == "download")
     names = [info.name for info in here_first]
-    return Draft(spec, draft.dataset if draft.dataset in names else next(iter(names), ""))
+    return replace(
+        draft, dataset=draft.dataset if draft.dataset in names else next(iter(names), "")
+    )
 
 
 def _apply(change: Callable[[BuildState], BuildState], control: str) -> None:

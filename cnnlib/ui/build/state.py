@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from cnnlib.design import link
-from cnnlib.design.cost import MAX_BATCH_SIZE
-from cnnlib.design.plan import plan
+from cnnlib.design.cost import MAX_BATCH_SIZE, Cost, cost
+from cnnlib.design.plan import Plan, plan
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import SpecError
+from cnnlib.ui.build.channels import fit_length
 from cnnlib.vocabulary.training import OPTIMIZERS
 
 MOST_STEPS = 200
@@ -18,6 +19,7 @@ JOIN_SECONDS = 1.0  # changes of one control that follow each other this fast ar
 # An address leaves these defaults out, so they never change: old links would change meaning.
 BATCH_SIZE = 128
 OPTIMIZER = "adamw"
+_REGROWING = ("block", "convolutions", "pool_every", "block_convs")  # compute channels anew
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,9 @@ class BuildState:
         batch_size: Images in a training step, for memory and FLOPs.
         pinned: The design that others are compared with.
         past, future: The drafts of undo and redo, the nearest last.
-        control: The control that was changed last.
+        control: The control that was changed last; "" where no series of its changes goes on.
         changed_at: When it was changed, in seconds of `time.monotonic`.
+        origin: The draft before the first change of this series.
     """
 
     draft: Draft
@@ -55,18 +58,20 @@ class BuildState:
     future: tuple[Draft, ...] = ()
     control: str = ""
     changed_at: float = 0.0
+    origin: Draft | None = None
 
-    def base_draft(self, control: str, now: float) -> Draft:
-        """The draft that a control changes: the current one, or the one before a drag of it began.
+    def base_draft(self, control: str) -> Draft:
+        """The draft that a control changes: the current one, or that before a series of changes.
 
-        So a slider that is dragged to and fro gives the result of a single move to its last value.
+        So a slider that is moved to and fro gives the result of a single move to its last value.
         """
-        is_drag = control == self.control and now - self.changed_at < JOIN_SECONDS
-        return self.past[-1] if is_drag and self.past else self.draft
+        goes_on = control and control == self.control
+        return self.origin if goes_on and self.origin else self.draft
 
     def changed(self, draft: Draft, control: str, now: float) -> BuildState:
-        """The state with another draft; undo restores the `base_draft`."""
-        is_drag = self.base_draft(control, now) is not self.draft
+        """The state with another draft; fast changes of one control are one step of undo."""
+        origin = self.base_draft(control)
+        is_drag = origin is not self.draft and now - self.changed_at < JOIN_SECONDS
         if draft == self.draft and not is_drag:
             return self
         past = self.past if is_drag else (*self.past, self.draft)
@@ -77,6 +82,7 @@ class BuildState:
             future=(),
             control=control,
             changed_at=now,
+            origin=origin,
         )
 
     def without_misfit(self, control: str, now: float) -> BuildState:
@@ -88,6 +94,14 @@ class BuildState:
             return self
         fitting = (draft for draft in reversed(self.past) if can_plan(draft.spec))
         return self.changed(next(fitting, self.draft), "", now)
+
+    def cost(self, plan: Plan) -> Cost:
+        """The cost of a plan for the batch size and the optimiser of the page."""
+        return cost(plan, batch_size=self.batch_size, optimizer=self.optimizer)
+
+    def pinned_cost(self) -> Cost | None:
+        """The cost of the pinned design; None without one."""
+        return self.cost(plan(self.pinned)) if self.pinned else None
 
     def undone(self) -> BuildState:
         """The state one step back; itself where there is none."""
@@ -129,6 +143,19 @@ class BuildState:
             optimizer=_parse_optimizer(params.get("optimizer", OPTIMIZER)),
             pinned=_parse_pinned(params["pinned"]) if "pinned" in params else None,
         )
+
+
+def with_change(draft: Draft, change: Callable[[CNNSpec], CNNSpec], control: str) -> Draft:
+    """The draft with its spec changed by a control; typed channels are kept where that is possible.
+
+    The dataset stays, also where the size of the images has changed.
+    """
+    spec, is_typed = change(draft.spec), draft.is_typed
+    if is_typed and control in _REGROWING:
+        spec = replace(spec, channels=fit_length(draft.spec.channels, len(spec.channels)))
+    elif spec.channels != draft.spec.channels:
+        is_typed = control == "channels" or (is_typed and control not in ("width", "growth"))
+    return Draft(spec, draft.dataset, is_typed)
 
 
 def can_plan(spec: CNNSpec) -> bool:

@@ -74,4 +74,6 @@ def take_changes() -> tuple[bool, list[Change]]:
     if callbacks > 1:
         written = st.session_state.get(_WRITTEN, {})
         changes = [c for c in changes if c.value not in written.get(c.key, ())]
+    for change in changes:  # the browser does not hold an earlier value any more
+        st.session_state.get(_WRITTEN, {}).pop(change.key, None)
     return callbacks > 0, changes

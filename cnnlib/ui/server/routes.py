@@ -27,6 +27,7 @@ from cnnlib.ui.common.urls import (
     LENS_ADDRESS,
     MAPS_ADDRESS,
     PLAN_ADDRESS,
+    PREVIEW_ADDRESS,
     RUNS_ADDRESS,
     at_root,
 )
@@ -123,6 +124,7 @@ def routes() -> list[BaseRoute]:
     """Build the routes, below the current base path of the server."""
     return [
         Route(at_root(PLAN_ADDRESS), plan_design, methods=["POST"]),
+        Route(at_root(PREVIEW_ADDRESS), preview_design, methods=["POST"]),
         Route(at_root(MAPS_ADDRESS), network_maps, methods=["POST"]),
         Route(at_root(LENS_ADDRESS), network_lens, methods=["POST"]),
         Route(at_root(f"{RUNS_ADDRESS}/{{run_id}}/map"), run_map),
@@ -215,4 +217,22 @@ def _respond_with_plan(values: dict[str, Any]) -> Response:
         )
     except SpecError as error:  # while a control is dragged this is no failure
         content = {"error": with_label(str(error), LAB_LABELS)}
+    return JSONResponse(content, headers={"Cache-Control": "no-store"})
+
+
+async def preview_design(request: Request) -> Response:
+    """Picture and numbers of Build for a design with one slider moved (see `preview`).
+
+    The answer for a design that does not fit is the reason, as a sentence in ``error``.
+    """
+    return await respond_to_json(request, MOST_PLAN_BYTES, _respond_with_preview)
+
+
+def _respond_with_preview(values: dict[str, Any]) -> Response:
+    from cnnlib.ui.build.preview import preview  # not of the first page
+
+    try:
+        content = preview(values)
+    except SpecError as error:  # while a slider is dragged this is no failure
+        content = {"error": str(error)}
     return JSONResponse(content, headers={"Cache-Control": "no-store"})

@@ -15,6 +15,7 @@ from cnnlib.design.spec import CNNSpec, Stem
 from cnnlib.errors import SpecError
 from cnnlib.figures.architecture import draw
 from cnnlib.ui.build import channels as widths
+from cnnlib.ui.build import widget_sync
 from cnnlib.ui.build.control import Control
 from cnnlib.ui.build.controls import CONTROLS, GROUPS
 from cnnlib.ui.build.field_labels import FIELD_LABELS, with_form_label
@@ -438,14 +439,16 @@ def test_a_drag_of_one_slider_is_one_step():
     assert draft_convolutions(state.undone()) == 1
 
 
-def test_a_drag_changes_the_draft_that_it_began_with():
+@pytest.mark.parametrize("pause", [0.1, 2 * JOIN_SECONDS])
+def test_a_series_of_changes_is_of_the_draft_that_it_began_with(pause):
     state = BuildState(Draft(LENET, "digits"), valid=LENET)
     for step, count in enumerate((1, 2, 3)):  # dragged to the left too far, then to the right
-        draft = state.base_draft("convolutions", step / 10)
+        draft = state.base_draft("convolutions")
         longer = widths.with_count(draft.spec, count)
-        state = state.changed(Draft(longer, "digits"), "convolutions", step / 10)
+        state = state.changed(Draft(longer, "digits"), "convolutions", step * pause)
     assert state.draft.spec.channels == (6, 16, 16)
-    assert state.base_draft("width", 0.3) == state.draft
+    assert state.base_draft("width") == state.draft
+    assert state.undone().base_draft("convolutions") == state.undone().draft
 
 
 def test_changes_of_two_sliders_are_two_steps_however_fast():
@@ -522,3 +525,22 @@ def test_a_click_on_any_layer_of_a_preset_finds_a_control(name):
         for layer in (slab.name, *slab.layers):
             control = control_of(planned, layer)
             assert control == "dataset" or CONTROLS[control].shown(planned.spec)
+
+
+# -- values that the browser may still hold --------------------------------------------------------
+
+
+def test_a_step_back_to_an_earlier_value_is_no_repetition(monkeypatch):
+    monkeypatch.setattr(widget_sync.st, "session_state", session := {})
+
+    def report(**values: int) -> list[tuple[str, int]]:
+        for key, value in values.items():
+            session[key] = value
+            widget_sync.record_change(key, lambda state: state, key)
+        return [(change.key, change.value) for change in widget_sync.take_changes()[1]]
+
+    widget_sync.show_value("pools", 1)
+    widget_sync.show_value("growth", 2)
+    assert report(pools=0) == [("pools", 0)]
+    widget_sync.show_value("growth", 1)  # the page's own change, not in the browser yet
+    assert report(pools=1, growth=2) == [("pools", 1)]

@@ -1,10 +1,16 @@
 /**
- * The picture of a network, with a card that describes the layer under the pointer or the focus.
+ * The picture of a network with its main numbers, and a card that describes the layer under the pointer or the focus.
  *
  * The SVG comes from the server; its titles hold the lines of the card. Tab focuses the picture, arrow keys move from layer to
  * layer. A click or Enter opens the settings of a layer. A changed SVG is replaced in place, so the page neither jumps nor flickers.
+ *
+ * Streamlit reports a slider when it is released. While one is dragged, its value is read here and sent to the server, which
+ * answers with picture and numbers.
  */
-const views = new WeakMap(); // host -> its View
+import { element, write } from "../common/live/dom.js";
+import { addStyles } from "../common/styles.js";
+
+const views = new WeakMap(); // host -> promise of its View
 const MARGIN = 8; // of the SVG, left and right
 const MOST_SCALED = 1.5;
 const LEAST_SCALED = 0.75; // below, the picture is scrolled
@@ -12,27 +18,34 @@ const HEADER = 64; // height in pixels of the bar that covers the top of the pag
 
 /** Shows the data; called at every change of the data or of the theme. The first call builds the view. */
 export function mount({ data, parentElement, setTriggerValue }) {
-  if (!views.has(parentElement)) views.set(parentElement, new View(parentElement));
-  views.get(parentElement).show(data, (layer) => setTriggerValue("layer", layer));
+  if (!views.has(parentElement)) views.set(parentElement, create(parentElement));
+  views.get(parentElement).then((view) => view.show(data, (layer) => setTriggerValue("layer", layer)));
 }
 
 export function unmount({ parentElement }) {
-  views.get(parentElement)?.root.remove(); // the same host may be mounted again
+  views.get(parentElement)?.then((view) => view.remove()); // the same host may be mounted again
   views.delete(parentElement);
+}
+
+async function create(host) {
+  await addStyles(host, [new URL("../common/tokens.css", import.meta.url).href, new URL("picture.css", import.meta.url).href]);
+  return new View(host);
 }
 
 class View {
   constructor(host) {
     const root = (this.root = document.createElement("div"));
-    root.className = "view";
-    root.innerHTML = `<style>${STYLES}</style><p class="title"></p><div class="scroller"></div><p class="words"></p><div class="card" role="status" hidden></div>`;
+    root.className = "view tokens";
+    root.innerHTML = `<p class="title"></p><dl class="numbers"></dl><p class="misfit" role="status"></p><div class="scroller"></div><div class="card" role="status" hidden></div>`;
     host.append(root);
     this.scroller = root.querySelector(".scroller");
-    this.caption = root.querySelector(".words");
+    this.numbers = root.querySelector(".numbers");
+    this.misfit = root.querySelector(".misfit");
     this.card = root.querySelector(".card");
     this.title = root.querySelector(".title");
     this.svg = "";
     this.clicks = 0;
+    this.dragged = new Dragged((answer) => this.preview(answer));
     this.scroller.onclick = ({ target }) => this.open(target);
     new ResizeObserver(() => this.data && this.draw()).observe(root);
     this.scroller.onpointerover = ({ target }) => this.showCard(target.closest("[data-layer]"));
@@ -43,19 +56,49 @@ class View {
     this.scroller.addEventListener("focusout", () => this.hide());
   }
 
+  remove() {
+    this.dragged.disconnect();
+    this.root.remove();
+  }
+
   show(data, onLayer) {
     Object.assign(this, { data, onLayer: data.clicks === undefined ? null : onLayer });
     this.title.textContent = data.title ?? "";
-    this.caption.textContent = data.words ?? "";
+    this.misfit.textContent = "";
+    this.root.classList.toggle("earlier", data.is_earlier ?? false);
+    this.dragged.update(data.preview);
+    this.showNumbers(data.numbers ?? []);
     this.draw();
     if (data.opened && data.clicks !== this.clicks) showControl(data.opened);
     this.clicks = data.clicks;
+  }
+
+  /** Shows the design of a slider that is dragged, or why it does not fit. */
+  preview({ error = "", numbers, sizes }) {
+    write(this.misfit, error);
+    this.root.classList.toggle("earlier", Boolean(error));
+    if (error) return;
+    this.showNumbers(numbers);
+    this.data = { ...this.data, sizes };
+    this.draw();
+  }
+
+  showNumbers(numbers) {
+    if (this.numbers.childElementCount !== numbers.length) this.numbers.replaceChildren(...numbers.map(tile));
+    for (const [place, { text, exact, change, is_more: isMore, help }] of numbers.entries()) {
+      const [name, value, difference] = this.numbers.children[place].children;
+      name.title = `${help} Exact value: ${exact}.`;
+      write(value, text);
+      write(difference, change && change !== "±0" ? `${isMore ? "↑" : "↓"} ${change}` : change);
+      difference.className = !change || change === "±0" ? "" : isMore ? "more" : "less";
+    }
   }
 
   /** Shows the widest picture that has room, scaled to the whole width. */
   draw() {
     const room = this.scroller.clientWidth;
     const size = this.data.sizes.find(({ width }) => width <= room * 1.25) ?? this.data.sizes.at(-1);
+    if (this.data.sizes.length > 1) this.dragged.size = this.data.sizes.indexOf(size);
     this.replace(size.svg);
     const picture = this.scroller.querySelector("svg");
     const scale = Math.min(MOST_SCALED, Math.max(LEAST_SCALED, room / (size.width + 2 * MARGIN)));
@@ -108,7 +151,7 @@ class View {
   showCard(layer) {
     if (!layer) return this.hide();
     const [heading, ...lines] = layer.lines;
-    this.card.replaceChildren(element("b", heading), ...lines.flatMap(cells));
+    this.card.replaceChildren(element("b", {}, [heading]), ...lines.flatMap(cells));
     this.card.hidden = false;
     const box = layer.getBoundingClientRect();
     const card = this.card.getBoundingClientRect();
@@ -148,35 +191,56 @@ function showControl(key, tries = 120) {
 /** Splits "name: value" into two cells. */
 function cells(line) {
   const [name, ...value] = line.split(": ");
-  return [element("span", name), element("span", value.join(": "))];
+  return [element("span", {}, [name]), element("span", {}, [value.join(": ")])];
 }
 
-function element(tag, text) {
-  const node = document.createElement(tag);
-  node.textContent = text;
-  return node;
+function tile({ label }) {
+  return element("div", {}, [element("dt", {}, [label]), element("dd"), element("dd")]);
 }
 
-const STYLES = `
-.scroller { overflow-x: auto; overflow-y: hidden; color: var(--st-text-color); container-type: inline-size; }
-.scroller svg { display: block; width: auto; margin: 0 auto; font-family: var(--st-font); }
-.title { margin: 0.5rem 0 0; font: 0.875rem/1.4 var(--st-font); color: var(--st-text-color); }
-.title:empty { display: none; }
-[data-layer] { cursor: pointer; }
-.marked > path:not(.wide) { stroke: var(--st-text-color); stroke-opacity: 1; stroke-width: 2; }
-[data-layer]:focus-visible > path:not(.wide) { stroke: var(--st-text-color); stroke-opacity: 1; stroke-width: 1.5; }
-.card {
-  position: fixed; z-index: 1000; display: grid; grid-template-columns: auto auto; gap: 0.1rem 0.75rem; max-width: 24rem;
-  padding: 0.5rem 0.75rem; pointer-events: none; font: 0.8125rem/1.4 var(--st-font); color: var(--st-text-color);
-  background: var(--st-background-color); border: 1px solid var(--st-border-color); border-radius: var(--st-base-radius);
-  box-shadow: 0 4px 16px rgb(0 0 0 / 20%);
+/** Asks for the preview of a slider of the page while it is dragged: one question at a time, the newest value next. */
+class Dragged {
+  #preview = null; // address, request, and the name of the control of each slider
+  #turn = 0; // answers to questions from before the last update are outdated
+  #next = null; // the body of the next question
+  #isWaiting = false;
+  size = 0; // place of the shown picture among those of different widths
+
+  constructor(show) {
+    this.show = show;
+    this.observer = new MutationObserver((changes) => changes.forEach(({ target }) => this.#read(target)));
+  }
+
+  update(preview) {
+    if (preview && !this.#preview) this.observer.observe(document.body, { attributes: true, attributeFilter: ["value"], subtree: true });
+    this.#preview = preview;
+    this.#turn += 1;
+    this.#next = null;
+  }
+
+  disconnect() {
+    this.observer.disconnect();
+    this.update(null);
+  }
+
+  #read(input) {
+    const key = input.type === "range" && input.closest('[class*="st-key-build_"]')?.className.match(/st-key-(build_\w+)/)[1];
+    const control = key && this.#preview?.sliders[key];
+    if (!control) return;
+    this.#next = { ...this.#preview.request, control, value: Number(input.value), size: this.size };
+    if (!this.#isWaiting) this.#ask();
+  }
+
+  async #ask() {
+    this.#isWaiting = true;
+    while (this.#next) {
+      const [turn, body] = [this.#turn, JSON.stringify(this.#next)];
+      this.#next = null;
+      const answer = await fetch(this.#preview.address, { method: "POST", headers: { "content-type": "application/json" }, body })
+        .then((response) => (response.ok ? response.json() : null))
+        .catch(() => null); // the numbers come with the release
+      if (answer && turn === this.#turn) this.show(answer);
+    }
+    this.#isWaiting = false;
+  }
 }
-.words { display: none; margin: 0.5rem 0 0; font: 600 0.875rem/1.4 var(--st-font); color: var(--st-text-color); }
-@media (max-width: 900px) {
-  .view { padding-bottom: 0.5rem; background: var(--st-background-color); border-bottom: 1px solid var(--st-border-color); }
-  .words { display: block; }
-}
-.card[hidden] { display: none; }
-.card b { grid-column: 1 / -1; }
-.card span:nth-of-type(odd) { opacity: 0.7; }
-`;
