@@ -62,14 +62,19 @@ class ResultsTable:
         )
 
     def arrange(self, rows: Iterable[Row], *, hidden: bool, search: str) -> list[Row]:
-        """Set the given names of rows; leave out hidden rows and those that a search excludes."""
+        """Set names and texts of rows; leave out hidden rows and those that a search excludes."""
         annotations = self.annotations()
         annotated = ((row, annotation_of(row, annotations)) for row in rows)
         return [
-            replace(row, given_name=note.name)
+            replace(row, given_name=note.name, search_text=_search_text(row, note))
             for row, note in annotated
             if (hidden or not note.hidden) and row_matches(row, note, search)
         ]
+
+    def found(self, rows: Iterable[Row], search: str) -> list[Row]:
+        """Return the rows that match a search."""
+        annotations = self.annotations()
+        return [row for row in rows if row_matches(row, annotation_of(row, annotations), search)]
 
     def version(self) -> tuple[object, ...]:
         """Return a value that changes whenever ``all_rows`` may change; costs one query."""
@@ -220,7 +225,7 @@ def row_matches(row: Row, note: Annotation, search: str) -> bool:
     words = search.casefold().split()
     if not words:
         return True
-    text = _searchable_text(row, note)
+    text = row.search_text or _search_text(row, note)
     return all(_matches_word(row, note, text, word) for word in words)
 
 
@@ -243,7 +248,7 @@ def _matches_word(row: Row, note: Annotation, text: str, word: str) -> bool:
     return _SIGNS[sign](100 * value if column.kind == "percent" else value, float(wanted))
 
 
-def _searchable_text(row: Row, note: Annotation) -> str:
+def _search_text(row: Row, note: Annotation) -> str:
     """Join the texts of a row in which words are searched."""
     request = row.request
     recipe = request.recipe

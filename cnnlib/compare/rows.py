@@ -35,6 +35,7 @@ class Row:
         test_pictures, val_pictures: Number of pictures in each split; 0 where accuracy was not
             measured.
         given_name: Name from the row's annotation; "" for none.
+        search_text: Its texts in which a search looks for words, folded to small letters.
     """
 
     key: str
@@ -44,6 +45,7 @@ class Row:
     test_pictures: int = 0
     val_pictures: int = 0
     given_name: str = ""
+    search_text: str = field(default="", repr=False)
 
     @property
     def request(self) -> RunRequest:

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 from compare_runs import a_finished_run
 from driving import result_row
 from example_runs import a_request, a_running_run, an_epoch, steps, the_end
@@ -13,6 +14,7 @@ from cnnlib.design.spec import CNNSpec
 from cnnlib.experiments.duel import Duel
 from cnnlib.runs import studies
 from cnnlib.runs.studies import StudyStep
+from cnnlib.runs.tables import runs
 
 pytestmark = pytest.mark.browser
 
@@ -130,6 +132,49 @@ def test_the_table_is_searched_sorted_and_copied(store, url, page):
     expect(page.get_by_role("alert")).to_contain_text("'depth>3' names no column")
     search.fill("")
     expect(names).to_have_count(3)
+
+
+def test_a_search_for_words_answers_before_the_page_does(store, url, page):
+    for number, name in enumerate(("first", "second", "third")):
+        a_finished_run(store, 0.9, 0.9 + 0.01 * number, name=name, channels=(9 - number,))
+    page.goto(f"{url}/results")
+    names = page.locator("tr[data-row] .named")
+    expect(names).to_have_count(3)
+    search = page.get_by_role("searchbox", name="Search the results")
+    shown = search.evaluate(
+        """(box, text) => {
+          box.value = text;
+          box.dispatchEvent(new Event("input"));
+          const names = [...box.getRootNode().querySelectorAll("tr[data-row] .named")];
+          return names.map((each) => each.textContent);
+        }""",
+        "ir digits",
+    )
+    assert shown == ["third", "first"]
+    expect(names).to_have_text(["third", "first"])
+
+
+def copies(store, run_id: str, count: int) -> None:
+    """Let a finished run have copies with other designs: design 0, design 1 and so on."""
+    with store.database.write() as connection:
+        row = connection.execute(sa.select(runs).where(runs.c.id == run_id)).mappings().one()
+        connection.execute(sa.delete(runs).where(runs.c.id == run_id))
+        for number in range(count):
+            spec = row["request"]["spec"] | {"channels": [number + 1]}
+            changed = row["request"] | {"spec": spec, "name": f"design {number}"}
+            values = dict(row) | {"id": f"{number:012}", "number": number + 1, "request": changed}
+            connection.execute(sa.insert(runs).values(**values))
+
+
+def test_many_rows_are_all_drawn(store, url, page):
+    copies(store, a_finished_run(store), 130)  # more than are drawn at once
+    page.goto(f"{url}/results")
+    expect(page.locator("tr[data-row]")).to_have_count(130)
+    search = page.get_by_role("searchbox", name="Search the results")
+    search.fill("12")
+    expect(page.locator("tr[data-row]")).to_have_count(12)  # 12, 112, 120 to 129
+    search.fill("")
+    expect(page.locator("tr[data-row]")).to_have_count(130)
 
 
 def test_the_rows_of_a_duel_stand_under_it_and_fold(store, url, page):

@@ -63,12 +63,12 @@ def live_data(app: AppTest) -> dict:
 
 
 def table(app: AppTest) -> list[dict]:
-    """The rows of the results table: their cells as texts, by column, and the name as "name"."""
+    """The found rows of the results table: their cells as texts by column, and "name"."""
     [data] = [each for each in components(app) if "chips" in each]
     return [
         {name: cell.get("text") for name, cell in row["cells"].items()} | {"name": row["name"]}
         for row in data["rows"]
-        if "cells" in row
+        if "cells" in row and row["key"] in (data["found"] or [row["key"]])
     ]
 
 

@@ -19,7 +19,7 @@ from cnnlib.ui.results.charts import charts
 from cnnlib.ui.results.duel_view import show_duels
 from cnnlib.ui.results.experiment_view import show_experiments
 from cnnlib.ui.results.sections import choose_section
-from cnnlib.ui.results.table import has_partial_row, results_table, shown_rows, view_controls
+from cnnlib.ui.results.table import has_partial_row, results_table, rows_of_view, view_controls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,8 +80,8 @@ def show_table(menus: DeltaGenerator) -> None:
         if any_live and not store.runs(limit=1, states=LIVE_STATES):
             st.rerun()  # the last live run ended: stop the refresh
         advance_studies(store)
-        rows = shown_rows(table, view)
-        selected = results_table(rows, view.drawn, key="results_table")
+        rows, found = rows_of_view(table, view)
+        selected = results_table(rows, found, view.drawn, key="results_table")
         with st.container(horizontal=True, vertical_alignment="center", key="results_actions"):
             if selected:
                 row_menu(table, selected)
@@ -90,9 +90,9 @@ def show_table(menus: DeltaGenerator) -> None:
                     st.switch_page(TRAIN, query_params={"run": ids})
             else:
                 st.caption("Select a row to see its curves, or several to compare them.")
-            export_menu(selected or rows, view.columns)
+            export_menu(selected or found, view.columns)
         show_trash(table)
-        if note := best_of_sentence(rows):
+        if note := best_of_sentence(found):
             st.caption(escape_markdown(note))
         if selected:
             show_notes(table, selected)

@@ -98,16 +98,16 @@ _GOAL_HELP = (
 )
 
 
-def shown_rows(table: ResultsTable, view: View) -> list[Row]:
-    """Return the rows of a view, sorted by validation accuracy."""
-    rows = table.arrange(
-        _all_rows(table.version(), table),
-        hidden=view.hidden,
-        search=st.session_state.get(SEARCH, ""),
-    )
+def rows_of_view(table: ResultsTable, view: View) -> tuple[list[Row], list[Row]]:
+    """Return the rows of a view, sorted by validation accuracy, and those that the search finds."""
+    rows = table.arrange(_all_rows(table.version(), table), hidden=view.hidden, search="")
+    found = table.found(rows, st.session_state.get(SEARCH, ""))
     if not view.each_seed:
-        return rows
-    return [single for row in rows for single in rows_per_run(row)]
+        return rows, found
+    each, of_found = (
+        [single for row in some for single in rows_per_run(row)] for some in (rows, found)
+    )
+    return each, of_found
 
 
 @st.cache_resource(show_spinner=False, max_entries=4, ttl=60)
@@ -122,6 +122,7 @@ def rows_per_run(row: Row) -> list[Row]:
         Row(
             *(run.id, (run,), row.not_pooled_reason or f"Seed {run.request.seed}", (epochs,)),
             *(row.test_pictures, row.val_pictures, f"{row.name}, seed {run.request.seed}"),
+            row.search_text,
         )
         for run, epochs in zip(row.runs, row.epochs, strict=True)
     ]
@@ -136,21 +137,27 @@ def has_partial_row(table: ResultsTable, run_ids: Sequence[str]) -> bool:
     return any(ids & wanted and not ids <= wanted for ids in groups)
 
 
-def results_table(rows: Sequence[Row], drawn: Sequence[Column], *, key: str) -> list[Row]:
-    """Show the table; return the rows whose runs are all in the page's address.
+def results_table(
+    rows: Sequence[Row], found: Sequence[Row], drawn: Sequence[Column], *, key: str
+) -> list[Row]:
+    """Show the table; return the found rows whose runs are all in the page's address.
 
     A row that the person chooses puts its runs there, and stays chosen while a search leaves it
     out.
+
+    Args:
+        rows: All rows of the view: the browser has them, so that a search answers at once.
+        found: Those that the search finds.
     """
     wanted = set(runs_in_address())
-    chosen = [row for row in rows if wanted >= {run.id for run in row.runs}]
+    chosen = [row for row in found if wanted >= {run.id for run in row.runs}]
 
     def choose() -> None:
         match st.session_state[key].get("chosen"):
             case {"keys": [*keys]}:
-                shown = {run.id for row in rows for run in row.runs}
+                shown = {run.id for row in found for run in row.runs}
                 kept = [run_id for run_id in runs_in_address() if run_id not in shown]
-                taken = [run.id for row in rows if row.key in keys for run in row.runs]
+                taken = [run.id for row in found if row.key in keys for run in row.runs]
                 put_runs_in_address([*taken, *kept])
 
     def search() -> None:
@@ -158,7 +165,7 @@ def results_table(rows: Sequence[Row], drawn: Sequence[Column], *, key: str) -> 
             case {"text": str(text)}:
                 st.session_state[SEARCH] = text[:_LONGEST_SEARCH]
 
-    data = table_data(rows, drawn, chosen, st.session_state.get(SEARCH, ""))
+    data = table_data(rows, found, drawn, chosen, st.session_state.get(SEARCH, ""))
     _table(data, key=key, on_chosen_change=choose, on_searched_change=search)
     return chosen
 

@@ -34,12 +34,19 @@ _CURVE = {
 
 
 def table_data(
-    rows: Sequence[Row], drawn: Sequence[Column], chosen: Sequence[Row], search: str
+    rows: Sequence[Row],
+    found: Sequence[Row],
+    drawn: Sequence[Column],
+    chosen: Sequence[Row],
+    search: str,
 ) -> dict[str, Any]:
     """Return what the component shows, as plain JSON values.
 
     Rows that belong to another row, or to a study, name it as their parent; a study is a row
     without cells.
+
+    Args:
+        found: The rows that the search finds.
     """
     known = headings(studies.find_all(run_store(), list(KINDS)))
     parent = parents(rows, known)
@@ -59,6 +66,8 @@ def table_data(
             "name": row.shown_name,
             "parent": parent.get(row.key, ""),
             "colour": colours.get(row.key, ""),
+            "dataset": row.request.dataset,
+            "text": row.search_text,
             "cells": {"curve": _curve(row)}
             | {each.name: draw[each.name][number] for each in drawn if each.name != "name"},
         }
@@ -72,11 +81,11 @@ def table_data(
         "rows": _in_order(records, [known[key] for key in used]),
         "columns": [*kinds[:1], _CURVE, *kinds[1:]],
         "selected": [row.key for row in chosen],
-        "scale": _ruler(*scales.values()) if len(scales) == 1 else None,
+        "scales": {dataset: _ruler(ends) for dataset, ends in scales.items()},
         "search": search,
+        "found": None if len(found) == len(rows) else [row.key for row in found],
         "problem": search_problem(search),
-        "chips": filter_chips(rows, search),
-        "empty": "No row matches the search." if search else "All rows are hidden.",
+        "chips": filter_chips(rows),
     }
 
 
@@ -200,19 +209,10 @@ def _curve(row: Row) -> dict[str, Any]:
     return {"points": points, "text": text, "sort": points[-1]}
 
 
-def filter_chips(rows: Sequence[Row], search: str) -> list[dict[str, str]]:
-    """Return the searches that one press adds: a dataset of several, and several seeds.
-
-    Those that the search has stay, so that a press takes them out again.
-    """
-    words = search.split()
+def filter_chips(rows: Sequence[Row]) -> list[dict[str, str]]:
+    """Return the searches that one press adds: a dataset of several, and several seeds."""
     datasets = sorted({row.request.dataset for row in rows if " " not in row.request.dataset})
     chips = {f"dataset={name}": dataset_label(name) for name in datasets if len(datasets) > 1}
-    chips |= {
-        word: dataset_label(word.removeprefix("dataset="))
-        for word in words
-        if word.startswith("dataset=") and word != "dataset="
-    }
-    if "seeds>=3" in words or len({len(row.runs) >= 3 for row in rows}) > 1:
+    if len({len(row.runs) >= 3 for row in rows}) > 1:
         chips["seeds>=3"] = "3 or more seeds"
     return [{"label": label, "word": word} for word, label in chips.items()]

@@ -1,15 +1,18 @@
 /**
  * The results table: one row per design, accuracies as dots with their intervals on one scale, costs as bars.
  *
- * The page sends the rows that a search leaves, in their order. Here they are sorted, folded under what they belong to, chosen
- * and copied; the page learns of the chosen rows and of the text of the search.
+ * The page sends all rows, in their order, and which of them the search finds. Here they are searched for words at once, before
+ * the page's answer, sorted, folded under what they belong to, chosen and copied; the page learns of the chosen rows and of the
+ * text of the search.
  */
 import { element, write } from "../common/live/dom.js";
 import { addStyles } from "../common/styles.js";
 
 const tables = new WeakMap(); // host -> promise of its ResultsTable
 const LONG = 40; // rows
-const SEARCH_DELAY = 60; // ms between the last letter and the search
+const FIRST = 60; // rows that are drawn at once; the others follow a few at a time
+const SEARCH_DELAY = 200; // ms between the last letter and the page's search
+const COMPARISON = /^[a-z0-9_]+(<=|>=|<|>|=)./; // only the page understands them
 
 export function mount({ data, parentElement, setTriggerValue }) {
   if (!tables.has(parentElement)) tables.set(parentElement, create(parentElement));
@@ -29,13 +32,14 @@ async function create(host) {
 
 class ResultsTable {
   #send = () => {};
-  #data = { rows: [], columns: [], chips: [], selected: [], search: "" };
+  #data = { rows: [], columns: [], scales: {}, chips: [], selected: [], search: "", found: null };
   #selected = new Set();
   #open = new Map(); // key of a row -> whether its members are shown, where the person has chosen
   #made = new Map(); // key of a row -> its element
   #sort = null; // { name, down }
   #last = null; // key of the row that was chosen last, for a range
   #timer = 0;
+  #drawing = 0; // the animation frame that draws more rows
 
   constructor(host) {
     this.search = element("input", { type: "search", "aria-label": "Search the results", placeholder: "Search: lenet5 adam test>99 params<1e5", "data-testid": "results-search" });
@@ -75,6 +79,9 @@ class ResultsTable {
   // -- search
 
   #searchSoon() {
+    this.#showChips();
+    this.#showHead();
+    this.#showBody();
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#send("searched", { text: this.search.value }), SEARCH_DELAY);
   }
@@ -86,7 +93,7 @@ class ResultsTable {
       const chip = element("button", { type: "button", class: "chip", "aria-pressed": String(isOn) }, [label]);
       chip.addEventListener("click", () => {
         this.search.value = (isOn ? words.filter((each) => each !== word) : [...words, word]).join(" ");
-        this.#send("searched", { text: this.search.value });
+        this.#searchSoon();
       });
       return chip;
     }));
@@ -95,12 +102,15 @@ class ResultsTable {
   // -- head
 
   #showHead() {
-    const { columns, scale } = this.#data;
+    const { columns, scales } = this.#data;
+    const found = this.#found();
+    const datasets = new Set(found.map((row) => row.dataset).filter((name) => scales[name]));
+    const scale = datasets.size === 1 ? scales[[...datasets][0]] : null;
     const all = element("input", { type: "checkbox", "aria-label": "Select all rows" });
-    const chosen = this.#data.rows.filter((row) => !row.heading && this.#selected.has(row.key)).length;
-    all.checked = chosen > 0 && chosen === this.#data.rows.filter((row) => !row.heading).length;
+    const chosen = found.filter((row) => this.#selected.has(row.key)).length;
+    all.checked = chosen > 0 && chosen === found.length;
     all.indeterminate = chosen > 0 && !all.checked;
-    all.addEventListener("change", () => this.#choose(all.checked ? this.#data.rows.filter((row) => !row.heading).map((row) => row.key) : []));
+    all.addEventListener("change", () => this.#choose(all.checked ? found.map((row) => row.key) : []));
     const cells = columns.map(({ name, title, help, kind }) => {
       const direction = this.#sort?.name === name ? (this.#sort.down ? "descending" : "ascending") : "none";
       const button = element("button", { type: "button", title: help }, [title]);
@@ -122,38 +132,78 @@ class ResultsTable {
 
   // -- body
 
+  /** The rows that the search finds, without headings; until the page answers, those with all its words. */
+  #found() {
+    const rows = this.#data.rows.filter((row) => !row.heading);
+    const text = this.search.value.trim();
+    if (text === this.#data.search.trim()) {
+      const keys = this.#data.found && new Set(this.#data.found);
+      return keys ? rows.filter((row) => keys.has(row.key)) : rows;
+    }
+    const words = text.toLowerCase().split(/\s+/).filter((word) => !COMPARISON.test(word));
+    return rows.filter((row) => words.every((word) => row.text.includes(word)));
+  }
+
   #showBody() {
+    const found = this.#found();
+    const byKey = new Map(this.#data.rows.map((row) => [row.key, row]));
+    const isFound = new Set(found.map((row) => row.key));
+    const parentOf = ({ parent }) => {
+      while (parent && !isFound.has(parent) && !byKey.get(parent)?.heading) parent = byKey.get(parent)?.parent ?? "";
+      return parent;
+    };
     const members = new Map(); // key of a row -> the rows that belong to it
-    for (const row of this.#data.rows) {
-      if (!members.has(row.parent)) members.set(row.parent, []);
-      members.get(row.parent).push(row);
+    const add = (parent, row) => members.set(parent, [...(members.get(parent) ?? []), row]);
+    for (const row of found) {
+      const parent = parentOf(row);
+      if (byKey.get(parent)?.heading && !members.has(parent)) add("", byKey.get(parent));
+      add(parent, row);
     }
     const shown = [];
     const place = (rows, depth) => {
       for (const row of this.#inOrder(rows, members)) {
         const inside = members.get(row.key) ?? [];
-        shown.push(this.#row(row, depth, inside.length));
+        shown.push([row, depth, inside.length]);
         if (this.#isOpen(row)) place(inside, depth + 1);
       }
     };
     place(members.get("") ?? [], 0);
-    const count = this.#data.rows.filter((row) => !row.heading).length;
-    if (!count) shown.push(element("tr", { class: "none" }, [element("td", { colspan: String(this.#data.columns.length + 1) }, [this.#data.empty])]));
+    const chosen = this.#selected.size ? `, ${this.#selected.size} selected` : "";
+    write(this.count, `${found.length.toLocaleString("en")} ${found.length === 1 ? "row" : "rows"}${chosen}`);
+    cancelAnimationFrame(this.#drawing);
+    const most = Math.max(FIRST, this.body.children.length);
+    this.#drawFirst(shown.slice(0, most).map((each) => this.#row(...each)));
+    this.#drawMore(shown, most);
+  }
+
+  #drawMore(shown, from) {
+    if (from >= shown.length) return;
+    this.#drawing = requestAnimationFrame(() => {
+      this.body.append(...shown.slice(from, from + FIRST).map((each) => this.#row(...each)));
+      this.#drawMore(shown, from + FIRST);
+    });
+  }
+
+  #drawFirst(rows) {
     const focused = this.root.getRootNode().activeElement?.dataset?.key;
     const position = this.#boxes().findIndex((box) => box.dataset.key === focused);
-    shown.forEach((row, index) => {
+    if (!rows.length) rows.push(this.#noRow());
+    rows.forEach((row, index) => {
       const present = this.body.children[index]; // a row that stays is not touched, and keeps the focus
       if (present !== row) this.body.insertBefore(row, present ?? null);
     });
-    while (this.body.children.length > shown.length) this.body.lastChild.remove();
+    while (this.body.children.length > rows.length) this.body.lastChild.remove();
     const active = this.root.getRootNode().activeElement?.dataset?.key;
     if (focused && active !== focused) {
       // A run that ends may join another row: then the focus stays at its place.
       const same = this.body.querySelector(`[data-key="${CSS.escape(focused)}"]`);
       (same ?? this.#boxes()[Math.max(0, position)])?.focus();
     }
-    const chosen = this.#selected.size ? `, ${this.#selected.size} selected` : "";
-    write(this.count, `${count.toLocaleString("en")} ${count === 1 ? "row" : "rows"}${chosen}`);
+  }
+
+  #noRow() {
+    const sentence = this.search.value.trim() ? "No row matches the search." : "All rows are hidden.";
+    return element("tr", { class: "none" }, [element("td", { colspan: String(this.#data.columns.length + 1) }, [sentence])]);
   }
 
   /** The rows in the order of the sorted column; a heading has the place of its best row. */
@@ -172,12 +222,11 @@ class ResultsTable {
 
   /** The element of a row; it is made anew only if something of it has changed. */
   #row(row, depth, inside) {
-    const state = [row, depth, inside, this.#isOpen(row), this.#selected.has(row.key)];
-    const signature = JSON.stringify(state);
+    const place = String([depth, inside, this.#isOpen(row), this.#selected.has(row.key)]);
     const kept = this.#made.get(row.key);
-    if (kept?.signature === signature) return kept.root;
-    const root = this.#makeRow(row, depth, inside);
-    this.#made.set(row.key, { signature, root });
+    const isSame = kept?.place === place && (kept.row === row || JSON.stringify(kept.row) === JSON.stringify(row));
+    const root = isSame ? kept.root : this.#makeRow(row, depth, inside);
+    this.#made.set(row.key, { row, place, root });
     return root;
   }
 
@@ -266,8 +315,8 @@ class ResultsTable {
   // -- copying
 
   #asText() {
-    const { columns, rows } = this.#data;
-    const wanted = rows.filter((row) => !row.heading && (!this.#selected.size || this.#selected.has(row.key)));
+    const { columns } = this.#data;
+    const wanted = this.#found().filter((row) => !this.#selected.size || this.#selected.has(row.key));
     const lines = wanted.map((row) => columns.map(({ name }) => (name === "name" ? row.name : (row.cells[name]?.text ?? ""))));
     return [columns.map(({ title }) => title), ...lines].map((line) => line.join("\t")).join("\n");
   }
