@@ -15,8 +15,8 @@ from cnnlib.probe.weights import weights_by_step
 from cnnlib.records.recipe_presets import default_recipe
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.train.submit import submit_runs
-from cnnlib.ui.common.format import distinct
 from cnnlib.ui.common.messages import show_not_found, show_warning
+from cnnlib.ui.common.pickers.run_titles import run_titles
 from cnnlib.ui.common.saved_steps import SavedStep, open_dataset
 from cnnlib.ui.common.shared import folders, run_store
 from cnnlib.ui.common.urls import TRAIN, put_runs_in_address, runs_in_address
@@ -59,7 +59,7 @@ def best_first(runs: Sequence[Run]) -> list[Run]:
 def choose_classifiers(runs: Sequence[Run]) -> list[Classifier]:
     """Show a menu of runs; a warning stands in for each chosen run that cannot be loaded."""
     by_id = {run.id: run for run in runs}
-    titles = distinct({run.id: _title(run) for run in runs})
+    titles = run_titles(runs, _title)
     if taught := st.session_state.pop(TAUGHT, None):
         st.session_state["draw_runs"] = [run_id for run_id in taught if run_id in by_id]
     if "draw_runs" not in st.session_state:
@@ -71,7 +71,7 @@ def choose_classifiers(runs: Sequence[Run]) -> list[Classifier]:
         st.session_state["draw_runs"] = found[:MOST_RUNS] or [best_first(runs)[0].id]
     selected = st.multiselect(
         "Networks",
-        list(by_id),
+        list(titles),
         key="draw_runs",
         format_func=titles.__getitem__,
         max_selections=MOST_RUNS,

@@ -17,9 +17,10 @@ from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.run import Run
 from cnnlib.ui.common.browser_component import Component
 from cnnlib.ui.common.components import confusion_table, data_uri
-from cnnlib.ui.common.format import count, distinct
+from cnnlib.ui.common.format import count
 from cnnlib.ui.common.messages import fragment, show_warning
 from cnnlib.ui.common.pickers.picture_picker import select_test_picture
+from cnnlib.ui.common.pickers.run_titles import run_titles
 from cnnlib.ui.common.saved_steps import (
     SavedStep,
     newest_saved_step,
@@ -60,7 +61,7 @@ def live_section(runs: Sequence[Run]) -> None:
 
 
 def _choose_run(runs: Sequence[Run]) -> Run:
-    titles = distinct({run.id: run.title for run in runs})
+    titles = run_titles(runs, lambda run: run.title)
     selected = st.selectbox(
         "Run",
         titles,

@@ -14,7 +14,8 @@ from cnnlib.design.presets import adapt, preset, preset_of, presets
 from cnnlib.design.spec import CNNSpec
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.run import Run
-from cnnlib.ui.common.format import distinct, size
+from cnnlib.ui.common.format import size
+from cnnlib.ui.common.pickers.run_titles import run_titles
 from cnnlib.ui.common.urls import BUILD, in_address, kept_design
 
 OWN, PRESET, PAST = "Your design", "A preset", "A past run"
@@ -105,7 +106,7 @@ def _choose_preset(default: str) -> ChosenDesign:
 
 def _choose_run(runs: Sequence[Run]) -> ChosenDesign:
     by_id = {run.id: run for run in runs}
-    titles = distinct({run.id: run.title for run in runs})
+    titles = run_titles(runs, lambda run: run.title)
     run_id = st.selectbox("Run", titles, format_func=titles.__getitem__, key="train_past_run")
     request = by_id[run_id].request
     return ChosenDesign(request.spec, request.preset)

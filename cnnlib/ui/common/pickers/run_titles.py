@@ -1,0 +1,48 @@
+"""The runs of a menu: those that belong together stand together, and say to what they belong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cnnlib.compare.groups import headings
+from cnnlib.experiments.study import KINDS
+from cnnlib.runs import studies
+from cnnlib.ui.common.format import distinct
+from cnnlib.ui.common.shared import run_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from cnnlib.records.run import Run
+
+
+def run_titles(runs: Iterable[Run], title: Callable[[Run], str]) -> dict[str, str]:
+    """Return the title of each run by its id, in the order of a menu.
+
+    The runs of a duel or an experiment stand together, at the place of the first of them, and their
+    titles end with its name. A fork or fine-tuned run follows the run that it began from.
+
+    Args:
+        title: Returns the title of a run that stands alone.
+    """
+    by_id = {run.id: run for run in runs}
+    known = headings(studies.find_all(run_store(), list(KINDS)))
+    together: dict[str, list[Run]] = {}
+    for run in by_id.values():
+        first = _first_of_line(run, by_id)
+        together.setdefault(first.request.group or first.id, []).append(run)
+    labels = {}
+    for members in together.values():
+        for run in sorted(members, key=lambda run: run.request.origin is not None):
+            heading = known.get(run.request.group)
+            labels[run.id] = title(run) + (f" · {heading.what} {heading.title}" if heading else "")
+    return distinct(labels)
+
+
+def _first_of_line(run: Run, by_id: dict[str, Run]) -> Run:
+    """Return the run that a chain of forks began with, as far as it is known."""
+    seen = {run.id}
+    while run.request.origin and run.request.origin.run_id in by_id.keys() - seen:
+        run = by_id[run.request.origin.run_id]
+        seen.add(run.id)
+    return run
