@@ -112,7 +112,7 @@ _PLANTED: dict[str, tuple[str, CNNSpec, Recipe, float | None]] = {
         None,
     ),
     "dead ReLUs by a high rate": (
-        "dead units",
+        "dead units or not learning",
         CNNSpec(channels=(16, 16), hidden_dims=(128,)),
         Recipe(epochs=4, lr=0.1),
         None,

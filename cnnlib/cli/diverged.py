@@ -21,7 +21,8 @@ def fork_advice(store: RunStore, run: Run) -> str:
     if advised is None:
         return ""
     return (
-        f"To continue from step {advised.step:,} with a tenth of its learning rate: "
+        f"To continue from step {advised.step:,} with learning rate {advised.lr:g}, "
+        f"{advised.source}: "
         f"'{PROGRAM} fork {run.id} --step {advised.step} --lr {advised.lr:g}'."
     )
 

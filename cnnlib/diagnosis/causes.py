@@ -8,6 +8,7 @@ from math import log
 from statistics import median
 
 from cnnlib.design.spec import CNNSpec
+from cnnlib.diagnosis.lower_rate import known_rate, rate_advice
 from cnnlib.records.diagnosis import Check
 from cnnlib.records.events import EpochEnd
 from cnnlib.records.run import Run
@@ -15,6 +16,7 @@ from cnnlib.units import percent, plural
 from cnnlib.vocabulary.layers import ACTIVATIONS, NONE
 
 NO_GRADIENT = 1e-3  # norms below it hardly change the weights
+HIGH = 10  # times a rate that is known to train
 DEEP, DEEP_SATURATING = 9, 4  # layers with weights
 
 
@@ -30,17 +32,33 @@ def causes_of_not_learning(
 
     Args:
         loss, lr, grad_norm: Values of the recorded steps, or an even sample of them.
-        blocks: The medians of `rules.BLOCKS` parts of the loss curve.
+        blocks: The medians of `curve.BLOCKS` parts of the loss curve.
     """
+    too_high = _too_high(run, loss, max(lr))
     return (
-        _check_learning_rate(run, loss, blocks, max(lr)),
-        _check_gradient(grad_norm, epochs),
+        _check_learning_rate(run, loss, blocks, max(lr), too_high),
+        _check_gradient(grad_norm, epochs, is_rate_too_high=bool(too_high)),
         _check_depth(run.request.spec, median(grad_norm)),
     )
 
 
+def rate_is_too_high(run: Run, loss: Sequence[float], lr: Sequence[float]) -> bool:
+    """Return whether too high a learning rate explains that a run does not learn."""
+    return bool(_too_high(run, loss, max(lr)))
+
+
+def _too_high(run: Run, loss: Sequence[float], lr: float) -> str:
+    """Return the sign of a learning rate that is too high as a clause; "" without one."""
+    chance, known = log(run.request.spec.out_classes), known_rate(run, lr)
+    if max(loss) > 2 * chance and lr:
+        return f"the loss reached {max(loss):.3g}, far above the {chance:.3g} of guessing"
+    if known is not None and lr >= HIGH * known.lr:
+        return f"it is {lr:.3g}, and the loss stayed near the {chance:.3g} of guessing"
+    return ""
+
+
 def _check_learning_rate(
-    run: Run, loss: Sequence[float], blocks: Sequence[float], lr: float
+    run: Run, loss: Sequence[float], blocks: Sequence[float], lr: float, too_high: str
 ) -> Check:
     """Check for a learning rate that is too high or too low."""
     question = "Is the learning rate wrong?"
@@ -48,14 +66,9 @@ def _check_learning_rate(
         return Check(
             question, True, "Yes: it is 0, so the weights do not change. Set a higher one."
         )
-    chance, fall = log(run.request.spec.out_classes), blocks[0] - blocks[-1]
-    if max(loss) > 2 * chance:
-        return Check(
-            question,
-            True,
-            f"Probably too high: the loss reached {max(loss):.3g}, far above the {chance:.3g} of "
-            f"guessing. Try a tenth of {lr:.3g}.",
-        )
+    fall = blocks[0] - blocks[-1]
+    if too_high:
+        return Check(question, True, f"Probably too high: {too_high}. Try {rate_advice(run, lr)}.")
     falls = sum(after < before for before, after in itertools.pairwise(blocks))
     if fall > 0 and falls >= 0.8 * (len(blocks) - 1):
         return Check(
@@ -72,12 +85,21 @@ def _check_learning_rate(
     )
 
 
-def _check_gradient(grad_norm: Sequence[float], epochs: Sequence[EpochEnd]) -> Check:
+def _check_gradient(
+    grad_norm: Sequence[float], epochs: Sequence[EpochEnd], *, is_rate_too_high: bool
+) -> Check:
     """Check for dead units and a vanishing gradient."""
     question = "Is the gradient almost zero (dead units, uninformative inputs)?"
     norm = median(grad_norm[-max(1, len(grad_norm) // 4) :])
     shares = epochs[-1].dead_units if epochs else {}
     worst = max(shares, key=shares.__getitem__, default=None)
+    if worst is not None and shares[worst] >= 0.9 and is_rate_too_high:
+        return Check(
+            question,
+            False,
+            f"{percent(shares[worst], 0)} of the units of {worst} are 0 on every picture, but such "
+            "a learning rate does that: it is no cause of its own.",
+        )
     if worst is not None and shares[worst] >= 0.9:
         return Check(
             question,

@@ -3,17 +3,19 @@
 from math import exp, log
 
 import pytest
-from example_runs import a_request, a_running_run, a_store, the_end
+from example_runs import a_checkpoint, a_request, a_running_run, a_store, the_end
 
 from cnnlib.design.spec import CNNSpec
-from cnnlib.diagnosis.rules import Curve, diagnose
+from cnnlib.diagnosis.curve import Curve
+from cnnlib.diagnosis.lower_rate import lower_rate
+from cnnlib.diagnosis.rules import diagnose
 from cnnlib.records.events import EpochEnd, StepMetrics
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import Run, RunRequest
 
 CHANCE = log(10)
 DEEP = CNNSpec(channels=(4,) * 10, pool_every=0)
-RESIDUAL = CNNSpec(channels=(4,) * 10, pool_every=2, block="residual")
+RESIDUAL = CNNSpec(channels=(4,) * 10, pool_every=5, block="residual")
 
 
 SHALLOW = CNNSpec(channels=(4,))
@@ -132,6 +134,61 @@ def test_dead_units_speak_of_a_dead_start_and_are_a_trouble_of_their_own():
     assert second.title == "Dead ReLUs"
 
 
+TOO_HIGH = [2.3, 9.0, 30.0, 12.0, *[CHANCE] * 300]  # the loss jumped, then stayed at guessing
+
+
+def test_units_that_died_by_too_high_a_rate_are_neither_a_cause_nor_a_trouble_of_their_own():
+    found = {"dead_units": {"features.act2": 0.95}, "dead_units_images": 256}
+    told = [EpochEnd(1, 304, CHANCE, 0.1, CHANCE, 0.1, 1.0, 0.1, **found)]
+    [only] = diagnose(a_run(initial_dead_units=ALIVE), curve(TOO_HIGH, lr=0.5), told)
+    assert [check.fits for check in only.checks] == [True, False, False]
+    assert "such a learning rate does that" in only.checks[1].sentence
+
+
+def test_too_high_a_rate_names_that_of_the_default_recipe_of_the_design():
+    [found] = diagnose(a_run(), curve(TOO_HIGH, lr=0.5), ())
+    # AdamW without batch norm: 0.002.
+    advice = "Try 0.002, that of the default recipe of this design."
+    assert found.checks[0].sentence.endswith(advice)
+
+
+def test_too_high_a_rate_of_sgd_names_that_of_a_recipe_with_sgd():
+    run = a_run(state="diverged", recipe=Recipe(optimizer="sgd"))
+    [found] = diagnose(run, curve([2.3, 40.0, 1e5], lr=30.0), ())
+    assert "Train with 0.003, the lowest of the lab's recipes with SGD, or" in found.sentence
+
+
+def test_a_loss_that_stays_at_guessing_under_a_rate_ten_times_the_default_speaks_of_it():
+    assert reasons(a_run(), curve(FLAT, lr=0.02))["learning rate"]
+    assert not reasons(a_run(), curve(FLAT, lr=0.019))["learning rate"]
+
+
+def test_a_rate_at_or_below_the_default_has_no_known_rate_below_it():
+    [found] = diagnose(a_run(state="diverged"), curve([2.3, 40.0, 1e5], lr=0.002), ())
+    assert "Train with a tenth of 0.002, or clip the gradients." in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("losses", "step"),
+    [
+        ([2.3, 9.0, *[1e3] * 22], 0),  # it rose from the start: no later step is worth a fork
+        ([*(2.3 - 0.1 * at for at in range(12)), *[1e3] * 12], 10),  # it fell until step 12
+    ],
+)
+def test_a_diverged_run_is_continued_from_before_the_rise(tmp_path, losses, step):
+    store = a_store(tmp_path)
+    run_id, worker_id = a_running_run(store)
+    told = [StepMetrics(at, loss, 0.5, 2.0, 64.0, at / 10) for at, loss in enumerate(losses, 1)]
+    saved = [a_checkpoint(at) for at in (0, 10, 20)]
+    store.folders.run(run_id).mkdir(parents=True)
+    for each in saved:
+        (store.folders.run(run_id) / each.file).touch()
+    store.record_events(run_id, worker_id, [*saved, *told, the_end("diverged", step=24)])
+    advised = lower_rate(store, store.run(run_id))
+    assert (advised.step, advised.lr) == (step, 0.002)
+    store.close()
+
+
 @pytest.mark.parametrize(("spec", "fits"), [(DEEP, True), (RESIDUAL, False)])
 def test_depth_is_a_reason_without_normalisation_and_skips_alone(spec, fits):
     assert reasons(a_run(spec), curve(FLAT))["deep"] is fits
@@ -193,7 +250,7 @@ def test_the_advice_names_the_rate_of_the_rise_not_the_end_of_the_schedule():
 
 
 def test_a_validation_loss_that_rises_while_training_falls_is_over_fitting_since_its_lowest():
-    told = epochs([0.9, 0.5, 0.3, 0.2, 0.1], [0.8, 0.6, 0.62, 0.7, 0.8])
+    told = epochs([0.9, 0.5, 0.3, 0.2, 0.1], [0.8, 0.6, 0.62, 0.75, 0.8])
     [found] = diagnose(a_run(), curve(LEARNING), told)
     assert found.title == "Over-fitting since epoch 2"
     assert "From epoch 2 to epoch 5, the validation loss rose from 0.6 to 0.8" in found.sentence
@@ -201,7 +258,7 @@ def test_a_validation_loss_that_rises_while_training_falls_is_over_fitting_since
 
 
 def test_a_run_with_early_stopping_is_not_told_to_stop_earlier():
-    told = epochs([0.9, 0.5, 0.3, 0.2], [0.8, 0.6, 0.7, 0.8])
+    told = epochs([0.9, 0.5, 0.4, 0.3, 0.2], [0.8, 0.6, 0.62, 0.75, 0.8])
     [found] = diagnose(a_run(recipe=Recipe(patience=2)), curve(LEARNING), told)
     assert found.sentence.endswith(
         "from 0.5 to 0.2. Augment the pictures, or add dropout or weight decay."
@@ -209,7 +266,7 @@ def test_a_run_with_early_stopping_is_not_told_to_stop_earlier():
 
 
 def test_over_fitting_names_the_label_smoothing_of_the_training_loss():
-    told = epochs([0.9, 0.5, 0.3, 0.2], [0.8, 0.6, 0.7, 0.8])
+    told = epochs([0.9, 0.5, 0.4, 0.3, 0.2], [0.8, 0.6, 0.62, 0.75, 0.8])
     [found] = diagnose(a_run(recipe=Recipe(label_smoothing=0.1)), curve(LEARNING), told)
     assert "the training loss (with label smoothing) fell from 0.5 to 0.2" in found.sentence
 
@@ -222,6 +279,9 @@ def test_over_fitting_names_the_label_smoothing_of_the_training_loss():
         ([0.9, 0.5, 0.4, 0.3], [0.8, 0.6, 0.61, 0.7]),  # one epoch at a high rate: noise too
         ([0.9, 0.5, 0.6, 0.7], [0.8, 0.6, 0.7, 0.8]),  # the training loss rises too
         ([0.9, 0.5, 0.4, 0.3], [None] * 4),  # nothing was measured
+        ([0.9, 0.5, 0.4, 0.3, 0.2], [0.8, 0.7, 0.5, 0.7, 0.7]),  # one low epoch is noise
+        # Up and down from the start, by more than it has risen since.
+        ([0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1], [0.10, 0.14, 0.09, 0.13, 0.10, 0.15, 0.14]),
     ],
 )
 def test_what_is_not_over_fitting(train, val):

@@ -335,12 +335,12 @@ def test_the_first_button_of_a_diverged_run_does_what_is_advised(store):
     store.record_events(run_id, worker_id, [saved, *steps(1, 5), the_end("diverged", step=5)])
     app = open_page("train", run=run_id)
     assert "train_continue" not in {button.key for button in app.button}
-    # the steps of the example have a learning rate of 0.1
-    assert app.button(key="train_lower_rate").label == "Continue with learning rate 0.01"
+    # the steps of the example have a learning rate of 0.1; the default recipe has 0.002
+    assert app.button(key="train_lower_rate").label == "Continue with learning rate 0.002"
     app.button(key="train_lower_rate").click().run()
     fork = store.runs(limit=1)[0]
     assert (fork.request.origin.run_id, fork.request.origin.step) == (run_id, 0)
-    assert fork.request.recipe.lr == 0.01
+    assert fork.request.recipe.lr == 0.002
 
 
 # -- results ---------------------------------------------------------------------------------------

@@ -177,8 +177,8 @@ def _lower_rate_button(run: Run) -> None:
         return
     label = f"Continue with {_lr_label(run.request.recipe).lower()} {advised.lr:g}"
     help = (
-        f"A new run from step {advised.step:,} of this one, with a tenth of the highest learning "
-        "rate that it used."
+        f"A new run from step {advised.step:,} of this one, with learning rate {advised.lr:g}, "
+        f"{advised.source}."
     )
     if st.button(
         label, icon=":material/play_arrow:", key="train_lower_rate", type="primary", help=help
