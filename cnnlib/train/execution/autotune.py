@@ -20,6 +20,7 @@ from cnnlib.errors import RecipeError
 from cnnlib.nets.training_form import training_form
 from cnnlib.records.events import Phase
 from cnnlib.train.execution.autotune_cache import TunedMode, TuningCache, cache_key, design_key
+from cnnlib.train.execution.host import FreeCores
 from cnnlib.train.execution.machine import device_name, wait_for
 from cnnlib.train.execution.mode import (
     ExecutionMode,
@@ -28,6 +29,7 @@ from cnnlib.train.execution.mode import (
 )
 from cnnlib.train.failures import is_out_of_memory
 from cnnlib.train.optimizers import build_optimizer
+from cnnlib.units import plural
 
 if TYPE_CHECKING:
     from cnnlib.design.cost import Cost
@@ -110,7 +112,7 @@ def tune_mode(trial: Trial, cache: TuningCache) -> Generator[Phase, None, TunedM
             tuned = _tuned_mode(trial, mode, _measure_requested(trial, mode), reason)
             cached = cache.store(trial.key, replace(tuned, is_given=True))
         return replace(cached, reason=reason)
-    if cached is not None:
+    if cached is not None and (trial.is_skipped or not cached.was_disturbed):
         if ExecutionMode.from_name(cached.mode).compiled:
             yield _COMPILING
         return cached
@@ -119,13 +121,18 @@ def tune_mode(trial: Trial, cache: TuningCache) -> Generator[Phase, None, TunedM
     modes = candidates(device, trial.threads, has_maps, trial.request.precision)
     if trial.is_skipped:
         return _tuned_mode(trial, modes[0], {}, "the likely fastest; the trial was skipped")
+    cores = FreeCores()
     seconds = _measure_modes(trial, modes)
+    free = cores.count() if device.type == "cpu" else None
     best = fastest(seconds)
     reason = f"the fastest of {len(seconds)} measured modes" if len(seconds) > 1 else "the default"
     if _compiling_may_pay(trial, seconds[best]):
         yield _COMPILING
         best, reason = _compare_compiled(trial, best, seconds)
-    return cache.store(trial.key, _tuned_mode(trial, best, seconds, reason))
+    tuned = replace(_tuned_mode(trial, best, seconds, reason), free_cores=free)
+    if free is not None and tuned.was_disturbed:
+        reason += f", beside other programs ({free:.1f} of {plural(trial.threads, 'core')} free)"
+    return cache.store(trial.key, replace(tuned, reason=reason))
 
 
 def _measure_modes(trial: Trial, modes: list[ExecutionMode]) -> dict[ExecutionMode, float]:

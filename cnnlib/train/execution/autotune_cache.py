@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from math import inf
 from pathlib import Path
 from statistics import median_low
 from typing import Any
@@ -18,6 +19,7 @@ from cnnlib.records.folders import Folders
 from cnnlib.records.record import Record
 
 _RUNS_KEPT = 5
+_BUSY_CORES = 0.5  # of other programs beside a trial that uses all cores; less is usual
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class TunedMode(Record):
         design: `design_key` of the spec.
         device: Name of the processor or GPU.
         allowed_threads: The most threads that the measurement could use.
+        free_cores: The cores that other programs left free during the trial; None if unknown.
         is_given: The mode was requested or continued, not selected by the trial.
         trained_seconds_per_step: Means of the latest runs that trained in this mode, oldest first.
     """
@@ -46,6 +49,7 @@ class TunedMode(Record):
     design: str = ""
     device: str = ""
     allowed_threads: int = 0
+    free_cores: float | None = None
     is_given: bool = False
     trained_seconds_per_step: Sequence[float] = ()
 
@@ -59,6 +63,12 @@ class TunedMode(Record):
         )
 
     @property
+    def was_disturbed(self) -> bool:
+        """Whether the trial had too few free cores for its threads, so that its choice may err."""
+        free = self.free_cores
+        return free is not None and free < self.allowed_threads - _BUSY_CORES
+
+    @property
     def precision(self) -> str:
         """The precision in the mode's name: "fp32" or "bf16"."""
         return "bf16" if "-bf16" in self.mode else "fp32"
@@ -66,6 +76,8 @@ class TunedMode(Record):
 
 class TuningCache:
     """A folder of tuned modes, one file each; the first one that is stored under a key stays.
+
+    One that was measured beside other work gives way to one that was measured with more free cores.
 
     Args:
         folder: Folder of the files; None stores nothing.
@@ -80,16 +92,20 @@ class TuningCache:
         return None if path is None else _read(path)
 
     def store(self, key: str, tuned: TunedMode) -> TunedMode:
-        """Store a tuned mode unless there is one; return the one that is stored.
+        """Store a tuned mode unless there is a better one; return the one that is stored.
 
         If the file cannot be written (a full disk, say), the given mode is returned.
         """
         path = self._path(key)
         if path is None:
             return tuned
+        stored = self.read(key)
+        is_quieter = stored is not None and stored.was_disturbed and _had_more_cores(tuned, stored)
+        if stored is not None and stored.mode == tuned.mode:
+            tuned = replace(tuned, trained_seconds_per_step=stored.trained_seconds_per_step)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path, keeps_old=True) as file:
+            with replacing(path, keeps_old=not is_quieter) as file:
                 file.write_text(json.dumps(asdict(tuned)))
         except OSError:
             return tuned
@@ -113,6 +129,11 @@ class TuningCache:
 
     def _path(self, key: str) -> Path | None:
         return self._folder / f"{key}.json" if self._folder else None
+
+
+def _had_more_cores(one: TunedMode, other: TunedMode) -> bool:
+    """Return whether a trial had more free cores than another; an unknown number is enough."""
+    return (inf if one.free_cores is None else one.free_cores) > (other.free_cores or 0.0)
 
 
 def _read(path: Path) -> TunedMode | None:

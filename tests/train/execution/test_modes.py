@@ -20,6 +20,7 @@ from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.train.checkpoint import read_weights
+from cnnlib.train.execution import host
 from cnnlib.train.execution.autotune import fastest, measure
 from cnnlib.train.execution.autotune_cache import (
     TunedMode,
@@ -29,7 +30,7 @@ from cnnlib.train.execution.autotune_cache import (
     modes_folder,
 )
 from cnnlib.train.execution.forecast import evaluation_batch_size, forecast
-from cnnlib.train.execution.host import processor_name
+from cnnlib.train.execution.host import FreeCores, processor_name
 from cnnlib.train.execution.machine import device_name
 from cnnlib.train.execution.mode import (
     ExecutionMode,
@@ -40,6 +41,12 @@ from cnnlib.train.saver import saved_files
 
 CPU = torch.device("cpu")
 ONE, TWO, THREE = (ExecutionMode(threads) for threads in (1, 2, 3))
+
+
+@pytest.fixture
+def idle_machine(monkeypatch) -> None:
+    """No other program works beside a trial, so that its result stays in the cache."""
+    monkeypatch.setattr(FreeCores, "count", lambda _: float(os.cpu_count() or 1))
 
 
 @pytest.mark.parametrize("name", ["t1-nhwc-fp32", "t16-nchw-bf16", "t2-nhwc-fp32-compiled"])
@@ -183,7 +190,61 @@ def test_a_key_depends_on_every_part():
     assert len(keys) == 4 and cache_key(a=1, b=2) == cache_key(b=2, a=1)
 
 
-def test_modes_are_measured_once_and_then_read_from_the_cache(tmp_path):
+def tuned_beside(free_cores: float | None, mode: str, threads: int = 2) -> TunedMode:
+    return TunedMode(mode, "", allowed_threads=threads, free_cores=free_cores)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "stays"),
+    [
+        (2.0, 2.0, True),  # the first was not disturbed
+        (None, 2.0, True),  # nothing is known of the load
+        (1.6, 2.0, True),  # less than half a core was busy
+        (0.9, 1.9, False),
+        (0.9, 0.8, True),  # the second trial was beside more work
+    ],
+)
+def test_a_mode_that_was_tuned_beside_other_work_gives_way_to_a_quieter_trial(
+    tmp_path, first, second, stays
+):
+    cache = TuningCache(tmp_path)
+    one, two = tuned_beside(first, "t1-nchw-fp32"), tuned_beside(second, "t2-nchw-fp32")
+    cache.store("key", one)
+    expected = one if stays else two
+    assert cache.store("key", two) == expected == cache.read("key")
+
+
+def test_a_quieter_trial_with_the_same_choice_keeps_the_speeds_of_training(tmp_path):
+    cache = TuningCache(tmp_path)
+    cache.store("key", tuned_beside(0.9, "t1-nchw-fp32"))
+    cache.add_training("key", 0.25)
+    assert cache.store("key", tuned_beside(2.0, "t1-nchw-fp32")).trained_seconds_per_step == (0.25,)
+
+
+def test_modes_that_were_measured_beside_other_work_are_measured_again(tmp_path, monkeypatch):
+    request = replace(tiny_request(epochs=1), mode="auto")
+
+    def chosen(run: str, free_cores: float) -> dict:
+        monkeypatch.setattr(FreeCores, "count", lambda _: free_cores)
+        [started, *_] = collect_events(request, folder=run_folder(tmp_path, run), threads=2)
+        return started.chosen
+
+    busy = chosen("a", 0.5)
+    assert busy["free_cores"] == 0.5
+    assert "beside other programs (0.5 of 2 cores free)" in busy["reason"]
+    quiet = chosen("b", 2.0)
+    assert quiet["free_cores"] == 2.0 and "beside" not in quiet["reason"]
+    assert chosen("c", 1.0) == quiet  # from the cache
+
+
+def test_the_free_cores_are_those_that_no_other_process_uses(monkeypatch):
+    # Of two cores, in 2 s: 1 s idle, and 2 s of this process: 3 s / 2 s = 1.5 cores.
+    samples = iter([(10.0, 5.0, 100.0), (11.0, 7.0, 102.0)])
+    monkeypatch.setattr(host, "_idle_and_own_seconds", lambda: next(samples))
+    assert host.FreeCores().count() == 1.5
+
+
+def test_modes_are_measured_once_and_then_read_from_the_cache(tmp_path, idle_machine):
     request = replace(tiny_request(epochs=1), mode="auto")
     first = collect_events(request, folder=run_folder(tmp_path, "a"))[0].chosen
     assert first["mode"] in first["seconds_per_step"]
@@ -329,7 +390,7 @@ def test_training_in_a_mode_counts_for_each_request_of_it(tmp_path):
     assert _forecast_of_modes(tmp_path, [given, trained], mode="t1-nhwc-fp32") == 0.006
 
 
-def test_a_run_stores_its_speed_and_the_next_one_expects_it(tmp_path):
+def test_a_run_stores_its_speed_and_the_next_one_expects_it(tmp_path, idle_machine):
     request = replace(tiny_request(epochs=5), mode="auto")  # 20 steps: 10 after the warm-up
     collect_events(request, folder=run_folder(tmp_path, "a"))
     (file,) = (tmp_path / "runs" / "modes").glob("*.json")
