@@ -44,6 +44,22 @@ def format_size(size_bytes: float) -> str:
     return _with_unit(size_bytes, ("TB", "GB", "MB", "kB", "B"))
 
 
+def forecast_size(size_bytes: float) -> str:
+    """A forecast of a run's memory with its tolerance: 10 % and 30 MB (`bench.memory`).
+
+    Example:
+        >>> forecast_size(310e6)
+        'about 310 MB, give or take 60 MB'
+        >>> forecast_size(15e6)  # the tolerance is larger than the forecast
+        'up to about 46 MB'
+    """
+    tolerance = size_bytes / 10 + 30e6
+    if tolerance >= size_bytes:
+        return f"up to about {format_size(float(f'{size_bytes + tolerance:.2g}'))}"
+    size, more_or_less = float(f"{size_bytes:.2g}"), float(f"{tolerance:.1g}")
+    return f"about {format_size(size)}, give or take {format_size(more_or_less)}"
+
+
 def short_count(value: float | None) -> str:
     """A number with three digits and a unit of 1000; a dash where it is not known.
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.diagnosis.rules import diagnose
-from cnnlib.units import format_size, format_time, plural
+from cnnlib.units import forecast_size, format_size, format_time, plural
 
 if TYPE_CHECKING:
     from cnnlib.records.diagnosis import Diagnosis
@@ -114,7 +114,7 @@ def _memory(run: Run, epochs: Sequence[EpochEnd], forecast: float | None) -> str
     most = max((epoch.memory_bytes for epoch in epochs), default=0)
     most = max(most, run.summary.get("peak_memory_bytes") or 0)
     parts = [f"{'Peak so far' if run.is_live else 'Peak'} {format_size(most)}"] if most else []
-    parts += [f"{'forecast' if most else 'Forecast'} {format_size(forecast)}"] if forecast else []
+    parts += [f"{'forecast' if most else 'Forecast'} {forecast_size(forecast)}"] if forecast else []
     return f"{', '.join(parts)}." if parts else ""
 
 

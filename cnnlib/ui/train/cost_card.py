@@ -14,7 +14,7 @@ from cnnlib.train.execution.forecast import Basis, Forecast, forecast, train_cou
 from cnnlib.train.submit import with_settled_mode
 from cnnlib.ui.common.format import count
 from cnnlib.ui.common.shared import folders, run_store
-from cnnlib.units import format_size, format_time, plural
+from cnnlib.units import forecast_size, format_time, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -73,7 +73,7 @@ def forecast_lines(estimate: Forecast, epochs: int, seeds: int) -> list[Line]:
     return [
         ("Time in total", _time(estimate.seconds * turns), f"{plural(epochs, 'epoch')}{runs}"),
         ("Time per epoch", _time(estimate.seconds_per_epoch), ""),
-        ("Memory", format_size(estimate.peak_memory_bytes), "of each run" if runs else ""),
+        ("Memory", forecast_size(estimate.peak_memory_bytes), "of each run" if runs else ""),
     ]
 
 
