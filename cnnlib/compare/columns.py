@@ -96,6 +96,7 @@ def _end(name: str, pictures: str, end: str) -> Callable[[Row], float | None]:
 def _interval_over(row: Row) -> str:
     """Return the kind of the interval of a row."""
     over = accuracy_interval(row.numbers("test_accuracy"), row.test_pictures)[1]
+    over = over or accuracy_interval(row.numbers("last_val_accuracy"), row.val_pictures)[1]
     return {"seeds": "seeds (t)", "pictures": "pictures (Wilson)"}.get(over, "")
 
 
@@ -156,6 +157,8 @@ def seconds_to(epochs: Sequence[EpochEnd], goal: float) -> float | None:
 
 def _row_state(row: Row) -> str:
     modes = f", {len(row.modes)} modes" if len(row.modes) > 1 else ""
+    if progress := row.runs[0].progress_text:
+        return f"{progress[0].upper()}{progress[1:]}"
     return row.not_pooled_reason or plural(len(row.runs), "seed") + modes
 
 
@@ -185,8 +188,8 @@ COLUMNS: dict[str, Column] = {
         ),
         Column(
             *("trained_on", "Trained on", "text"),
-            "Number of training pictures, and epochs of the recipe; only rows that agree in them "
-            "are compared",
+            "Number of training pictures, and epochs of the recipe, or how many of them a run was "
+            "trained for; only rows with equal pictures and recipe epochs are compared",
             trained_on,
         ),
         Column(
@@ -202,6 +205,16 @@ COLUMNS: dict[str, Column] = {
             "epoch, after the one that early stopping restored, or where the run was stopped; "
             "mean over seeds. The rows are sorted by it",
             _mean("last_val_accuracy"),
+        ),
+        Column(
+            *("val_low", "Validation from", "percent"),
+            "Lower end of the 95 % confidence interval of the validation accuracy",
+            _end("last_val_accuracy", "val_pictures", "low"),
+        ),
+        Column(
+            *("val_high", "Validation to", "percent"),
+            "Upper end of the 95 % confidence interval of the validation accuracy",
+            _end("last_val_accuracy", "val_pictures", "high"),
         ),
         Column(
             *("val_sd", "Validation sd", "percent"),
@@ -230,7 +243,7 @@ COLUMNS: dict[str, Column] = {
         ),
         Column(
             *("interval", "Interval", "text"),
-            "What the confidence interval covers: other test pictures (Wilson, for one run), or "
+            "What the confidence intervals cover: other pictures (Wilson, for one run), or "
             "other seeds (Student's t, for several runs)",
             _interval_over,
         ),
@@ -303,8 +316,9 @@ COLUMNS: dict[str, Column] = {
 # Named choices of columns.
 COLUMN_PRESETS: dict[str, tuple[str, ...]] = {
     "results": (
-        *("name", "dataset", "trained_on", "seeds", "val_accuracy", "test_accuracy", "test_sd"),
-        *("test_low", "test_high", "interval", "params", "seconds", "state"),
+        *("name", "dataset", "trained_on", "seeds", "val_accuracy", "val_low", "val_high"),
+        *("test_accuracy", "test_sd", "test_low", "test_high", "interval", "params", "seconds"),
+        "state",
     ),
     "course texts": ("name", "epoch1_loss", "epoch5_loss", "epoch5_test", "params"),
     "cost": (

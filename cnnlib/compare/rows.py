@@ -68,14 +68,7 @@ class Row:
 
         ``cnn3, lost after epoch 1 of 20``; ``cnn3, stopped at step 48 of 164``.
         """
-        if self.has_result:
-            return self.name
-        run = self.runs[0]
-        state = "waiting" if run.state == "queued" else run.state
-        progress = f" after epoch {run.epoch} of {run.request.recipe.epochs}" if run.epoch else ""
-        if run.state in ("stopped", "pruned") and run.step:  # its numbers are of this step
-            progress = f" at step {run.step:,} of {run.total_steps:,}"
-        return f"{self.name}, {state}{progress}"
+        return ", ".join(filter(None, (self.name, self.runs[0].progress_text)))
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -255,11 +248,17 @@ _ADVICE = "Train it with fresh seeds for a fair estimate."
 
 
 def trained_on(row: Row) -> str:
-    """Write the pictures and the epochs of a row's training: ``1,000 pictures, 5 epochs``."""
+    """Write the pictures and the epochs of a row's training: ``1,000 pictures, 5 epochs``.
+
+    Of runs that ended early, the epochs that they were trained for: ``12 to 17 of 30 epochs``.
+    """
     request = row.request
     limit = request.train_limit
     pictures = "all pictures" if limit is None else plural(limit, "picture")
-    parts = [pictures, plural(request.recipe.epochs, "epoch")]
+    shortest, longest = (each(row.runs, key=lambda run: run.epoch) for each in (min, max))
+    is_range = shortest.epoch < longest.epoch and not request.recipe.max_batches
+    epochs = f"{shortest.epoch} to {longest.epoch} of {plural(request.recipe.epochs, 'epoch')}"
+    parts = [pictures, epochs if is_range else longest.epochs_text]
     if request.recipe.max_batches:
         parts[-1] += f" of at most {plural(request.recipe.max_batches, 'step')}"
     if request.validation != type(request).validation:
@@ -290,19 +289,25 @@ def _with_pictures(store: RunStore, rows: Sequence[Row]) -> list[Row]:
     """Add the number of pictures in each split, read once per split."""
     test: dict[str, int] = {}
     val: dict[tuple[str, float, int], int] = {}
-    done = []
-    for row in rows:
-        run = row.runs[0]
-        split = (run.fingerprint, run.request.validation, run.request.split_seed)
+    for run in (row.runs[0] for row in rows):
         if run.fingerprint not in test and run.summary.get("test_accuracy") is not None:
             result = store.result(run.id)
             test[run.fingerprint] = result.count if result else 0
-        if split not in val and run.summary.get("last_val_accuracy") is not None:
-            val[split] = _count_pictures(store.epochs(run.id, after=max(0, run.epoch - 1)))
-        done.append(
-            replace(row, test_pictures=test.get(run.fingerprint, 0), val_pictures=val.get(split, 0))
+        if not val.get(_split(run)) and run.summary.get("last_val_accuracy") is not None:
+            val[_split(run)] = _count_pictures(store.epochs(run.id, after=max(0, run.epoch - 1)))
+    return [
+        replace(
+            row,
+            test_pictures=test.get(row.runs[0].fingerprint, 0),
+            val_pictures=val.get(_split(row.runs[0]), 0),
         )
-    return done
+        for row in rows
+    ]
+
+
+def _split(run: Run) -> tuple[str, float, int]:
+    """Return what runs with the same validation split share."""
+    return run.fingerprint, run.request.validation, run.request.split_seed
 
 
 def _count_pictures(epochs: Sequence[EpochEnd]) -> int:

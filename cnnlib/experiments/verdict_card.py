@@ -376,7 +376,8 @@ def _would_change(state: DuelState, a: CardSide, b: CardSide, data: CardData) ->
     verdict, recipes = state.verdict, (state.duel.a.recipe, state.duel.b.recipe)
     sentences = [_more_pairs(state), _other_threshold(verdict)]
     epochs = sorted({recipe.epochs for recipe in recipes})
-    trained = " and ".join(str(each) for each in epochs)
+    up_to = "up to " if any(recipe.patience is not None for recipe in recipes) else ""
+    trained = up_to + " and ".join(str(each) for each in epochs)
     gains = [
         f"that of {side.name} by {format_points(side.last_gain)} points"
         for side in (a, b)

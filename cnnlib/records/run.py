@@ -13,6 +13,7 @@ from cnnlib.errors import RecipeError
 from cnnlib.records.dataset import drawings_title
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.record import Record, checks
+from cnnlib.units import plural
 from cnnlib.vocabulary.datasets import BUILTIN
 
 RunState = Literal[
@@ -294,6 +295,28 @@ class Run:
         They change the expected result of a run; threads and memory format change its bits alone.
         """
         return "-".join(self.mode.split("-")[2:])
+
+    @property
+    def epochs_text(self) -> str:
+        """The epochs of the recipe, or how many of them a run that has ended was trained for.
+
+        ``30 epochs``; ``12 of 30 epochs`` after early stopping, or where the run was broken off.
+        """
+        recipe = self.request.recipe
+        of_all = plural(recipe.epochs, "epoch")
+        is_short = not self.is_live and recipe.max_batches is None and self.epoch < recipe.epochs
+        return f"{self.epoch} of {of_all}" if is_short else of_all
+
+    @property
+    def progress_text(self) -> str:
+        """The state of a run that has no result: ``stopped at step 48 of 164``; "" if finished."""
+        if self.state == "finished":
+            return ""
+        state = "waiting" if self.state == "queued" else self.state
+        if self.state in ("stopped", "pruned") and self.step:  # its numbers are of this step
+            return f"{state} at step {self.step:,} of {self.total_steps:,}"
+        at = f" after epoch {self.epoch} of {self.request.recipe.epochs}" if self.epoch else ""
+        return f"{state}{at}"
 
     @property
     def val_step(self) -> int | None:

@@ -18,7 +18,8 @@ from cnnlib.compare.charts import accuracy_against, curves, labels, settings
 from cnnlib.compare.columns import COLUMN_PRESETS, COLUMNS, cells, column, columns
 from cnnlib.compare.differences import design_difference, differing_settings
 from cnnlib.compare.results_table import ResultsTable
-from cnnlib.compare.rows import best_of_sentence, load_rows
+from cnnlib.compare.rows import best_of_sentence, load_rows, trained_on
+from cnnlib.compare.seeds import wilson
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import RecipeError, StoreError
 from cnnlib.figures.compare import class_figure, cost_figure, curves_figure, settings_figure
@@ -135,9 +136,39 @@ def test_a_run_that_was_broken_off_comes_last_and_says_so_on_every_way_out(store
     assert cells(rows, columns(["name"]))[1] == {"name": name}
     assert labels(rows)[1] == name
     assert name in to_csv(rows, columns(["name", "test_accuracy"]))
+    assert cells(rows, columns(["state"]))[1] == {"state": f"{state.capitalize()} {at}"}
     assert len(accuracy_against(rows, "params")) == 1
     assert [line.accuracy for line in settings(rows)] == [0.5, None]
     assert best_of_sentence(rows) == ""
+
+
+def test_the_validation_accuracy_of_one_run_has_wilsons_interval_over_its_pictures(store):
+    a_finished_run(store, val=0.9)
+    [row] = load_rows(store)
+    [line] = cells([row], columns(["val_low", "val_high", "interval"]))
+    expected = wilson(round(0.9 * row.val_pictures), row.val_pictures)
+    assert row.val_pictures > 0
+    assert (line["val_low"], line["val_high"]) == (expected.low, expected.high)
+    assert {"val_low", "val_high"} <= set(COLUMN_PRESETS["results"])
+
+
+def test_a_run_that_was_stopped_in_its_first_epoch_hides_no_number_of_pictures(store):
+    for seed, epochs in ((0, []), (1, [an_epoch(1, 10)])):
+        run_id, worker_id = a_running_run(store, seed=seed)
+        store.record_events(run_id, worker_id, [*epochs, a_stopped_end(15)])
+        store.workers.unregister(worker_id)
+    pictures = {row.runs[0].request.seed: row.val_pictures for row in load_rows(store)}
+    assert pictures == {0: 8, 1: 8}  # the split is the same, and an epoch has counted it
+
+
+def test_early_stopping_shows_the_epochs_that_were_trained(store):
+    for seed, done in ((0, 12), (1, 17)):
+        recipe = Recipe(epochs=30, patience=3)
+        run_id = store.submit(replace(a_request(), recipe=recipe, seed=seed))
+        finish(store, run_id, epochs=done)
+        [row] = load_rows(store)
+        short = "12 of 30 epochs" if seed == 0 else "12 to 17 of 30 epochs"
+        assert trained_on(row) == f"all pictures, {short}"
 
 
 def test_a_run_that_somebody_steered_stands_alone(store):

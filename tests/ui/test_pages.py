@@ -343,6 +343,12 @@ def test_the_first_button_of_a_diverged_run_does_what_is_advised(store):
     assert fork.request.recipe.lr == 0.002
 
 
+def test_a_run_that_stopped_early_says_how_many_epochs_it_was_trained(store):
+    run_id, worker_id = a_running_run(store, epochs=30)
+    store.record_events(run_id, worker_id, [an_epoch(12, 12), the_end(step=12)])
+    assert "12 of 30 epochs, batch 128" in texts(open_page("train", run=run_id))
+
+
 # -- results ---------------------------------------------------------------------------------------
 
 

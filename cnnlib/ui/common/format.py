@@ -119,10 +119,14 @@ def describe_answer(
     return f"**{top_classes}**. {verdict}"
 
 
-def describe_recipe(recipe: Recipe) -> str:
-    """Format a recipe as ``AdamW, learning rate 0.002, one cycle, 3 epochs, batch 128``."""
+def describe_recipe(recipe: Recipe, epochs: str = "") -> str:
+    """Format a recipe as ``AdamW, learning rate 0.002, one cycle, 3 epochs, batch 128``.
+
+    Args:
+        epochs: Those that a run was trained for, as ``12 of 30 epochs``; "" are the recipe's.
+    """
     schedule = "" if recipe.schedule == "constant" else f", {recipe.schedule.replace('_', ' ')}"
-    epochs = plural(recipe.epochs, "epoch")
+    epochs = epochs or plural(recipe.epochs, "epoch")
     name = OPTIMIZERS[recipe.optimizer].label
     balance = {"weights": ", class weights", "sampling": ", balanced sampling"}
     return (

@@ -126,10 +126,25 @@ def _cells(rows: Sequence[Row], shown: Column) -> list[dict[str, Any]]:
     if shown.name == "dataset":
         values = [dataset_label(value) for value in values]
     found = [{"text": format_value(value, shown), "sort": value} for value in values]
+    if shown.kind in ("percent", "loss"):  # runs without a result come last in each order
+        found = [
+            cell if row.has_result else cell | {"sort": None}
+            for row, cell in zip(rows, found, strict=True)
+        ]
+    if shown.name == "val_accuracy":
+        found = [cell | {"note": _note(row)} for row, cell in zip(rows, found, strict=True)]
     if _kind(shown) == "cost":
         most = max((value for value in values if value is not None), default=0) or 1
         return [cell | {"share": (cell["sort"] or 0) / most} for cell in found]
     return found
+
+
+def _note(row: Row) -> str:
+    """Return what stands beside a validation accuracy: its interval, or why it is no result."""
+    if not row.has_result:
+        return row.runs[0].progress_text
+    interval, _ = accuracy_interval(row.numbers("last_val_accuracy"), row.val_pictures)
+    return f"{100 * interval.low:.1f} to {percent(interval.high, 1)}" if interval else ""
 
 
 @dataclass(frozen=True)
@@ -140,6 +155,7 @@ class _Accuracy:
     low: float
     high: float
     said: str
+    is_result: bool
 
 
 def _accuracy(row: Row) -> _Accuracy | None:
@@ -148,12 +164,12 @@ def _accuracy(row: Row) -> _Accuracy | None:
         return None
     mean = fmean(scores)
     interval, over = accuracy_interval(scores, row.test_pictures)
-    start = f"{percent(mean)} test accuracy"
+    start = ", ".join(filter(None, (f"{percent(mean)} test accuracy", row.runs[0].progress_text)))
     if interval is None:
-        return _Accuracy(mean, mean, mean, f"{start}, without an interval")
+        return _Accuracy(mean, mean, mean, f"{start}, without an interval", row.has_result)
     ends = f"{100 * interval.low:.2f} to {percent(interval.high)}"
     said = f"{start}, 95 % interval {ends} over {'seeds' if over == 'seeds' else 'test pictures'}"
-    return _Accuracy(mean, interval.low, interval.high, said)
+    return _Accuracy(mean, interval.low, interval.high, said, row.has_result)
 
 
 def _place(found: _Accuracy | None, ends: tuple[float, float]) -> dict[str, Any]:
@@ -163,7 +179,8 @@ def _place(found: _Accuracy | None, ends: tuple[float, float]) -> dict[str, Any]
     start, length = ends[0], ends[1] - ends[0]
     places = {"at": found.mean, "from": found.low, "to": found.high}
     shares = {name: (value - start) / length for name, value in places.items()}
-    return {"text": percent(found.mean), "sort": found.mean, "said": found.said, **shares}
+    sort = found.mean if found.is_result else None
+    return {"text": percent(found.mean), "sort": sort, "said": found.said, **shares}
 
 
 def _scales(

@@ -36,7 +36,8 @@ _LEARNING_RATES = tuple(float(f"{digit}e{power}") for power in range(-5, 1) for 
 def run_panel(runs: Sequence[Run]) -> None:
     """Show the title, buttons and live curves of one run, or of several together."""
     st.title(escape_markdown(runs[0].title) if len(runs) == 1 else f"{len(runs)} runs")
-    descriptions = {describe_run(run) for run in runs}
+    done = runs[0].epochs_text if len(runs) == 1 else ""
+    descriptions = {describe_run(run, done) for run in runs}
     if len(descriptions) == 1:  # runs that differ: the settings of one would stand for all
         st.caption(descriptions.pop())
     with st.container(horizontal=True, vertical_alignment="center", key="train_controls"):
@@ -51,12 +52,16 @@ def run_panel(runs: Sequence[Run]) -> None:
     live_section(runs)
 
 
-def describe_run(run: Run) -> str:
-    """Describe the network's size and the recipe, in one line."""
+def describe_run(run: Run, epochs: str = "") -> str:
+    """Describe the network's size and the recipe, in one line.
+
+    Args:
+        epochs: Those that it was trained for; "" are the recipe's.
+    """
     cost, recipe = run.plan_cost, run.request.recipe
     size = f"{count(cost.get('params'))} parameters, {count(cost.get('macs'))} MACs per image"
     what = "Recipe before the changes by hand" if run.intervened else "Recipe"
-    return f"{size}. {what}: {describe_recipe(recipe)}."
+    return f"{size}. {what}: {describe_recipe(recipe, epochs)}."
 
 
 def describe_test_result(result: SplitResult | None) -> str:

@@ -333,6 +333,17 @@ def test_a_design_that_guesses_does_not_press_the_others_together(store):
     assert cells["98.00 %"]["at"] - cells["97.00 %"]["at"] > 0.1
 
 
+def test_a_stopped_run_is_marked_beside_its_validation_accuracy_and_comes_last_in_each_order(store):
+    a_finished_run(store, val=0.9)
+    finish(store, store.submit(replace(a_request(epochs=9), seed=2)), val=0.99, state="stopped")
+    done, stopped = (row["cells"] for row in table(open_page())["rows"])
+    # Wilson's interval of 900 of 1,000
+    assert done["val_accuracy"] == {"text": "90.00 %", "sort": 0.9, "note": "88.0 to 91.7 %"}
+    assert stopped["val_accuracy"]["note"] == "stopped at step 20 of 20"
+    assert (stopped["val_accuracy"]["sort"], stopped["test_accuracy"]["sort"]) == (None, None)
+    assert "stopped at step 20 of 20" in stopped["test_accuracy"]["said"]
+
+
 def test_a_search_that_is_not_understood_is_said(store):
     a_finished_run(store)
     app = open_page()

@@ -349,7 +349,7 @@ function cell({ name, kind }, row) {
     shown.style.setProperty("--share", `${100 * (more.share ?? 0)}%`);
     return element("td", { class: "number" }, [shown]);
   }
-  return element("td", { class: kind === "text" ? "" : "number", title: kind === "text" ? text : "" }, text ? [text] : [none()]);
+  return element("td", { class: kind === "text" ? "" : "number", title: kind === "text" ? text : "" }, text ? [text, ...(more.note ? [element("small", { class: "note" }, [more.note])] : [])] : [none()]);
 }
 
 const none = () => element("span", { class: "muted", "aria-label": "not known" }, ["–"]);
