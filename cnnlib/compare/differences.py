@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnnlib.design.cost import cost
-from cnnlib.design.field_labels import FIELD_LABELS
 from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import StoreError
@@ -26,26 +25,6 @@ if TYPE_CHECKING:
     from cnnlib.records.run import Run
     from cnnlib.runs.store import RunStore
 
-# The settings of a run in words: the labels of their controls, which a test compares. Others are
-# their names in words.
-_SETTING_LABELS = {
-    **FIELD_LABELS,
-    "optimizer": "Optimiser",
-    "lr": "Learning rate",
-    "step_epochs": "Epochs per step",
-    "step_factor": "Factor per step",
-    "warmup": "Warm-up (fraction)",
-    "clip_grad_norm": "Gradient clipping",
-    "class_balance": "Unequal classes",
-    "restore_best": "End with the best epoch",
-    "test_each_epoch": "Measure the test split after each epoch",
-    "shift": "Shift (pixels)",
-    "cutout": "Cutout (pixels)",
-    "flip": "Mirror pictures",
-    "split_seed": "Seed of the validation split",
-    "validation": "Share of the validation split",
-    "train_limit": "Training pictures",
-}
 _BATCH = 128  # pictures per step, for the memory of a design without a recipe
 
 
@@ -72,11 +51,6 @@ def run_settings(run: Run) -> dict[str, str]:
     }
     spec = request.spec.to_dict()
     return {name: setting_text(value) for name, value in (spec | flat | others).items()}
-
-
-def setting_label(name: str) -> str:
-    """Return the label of a setting: ``Learning rate``."""
-    return _SETTING_LABELS.get(name, name.replace("_", " ").capitalize())
 
 
 def recipe_settings(recipe: Recipe) -> dict[str, str]:

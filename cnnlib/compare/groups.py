@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cnnlib.compare.rows import pool_key
+from cnnlib.records.setting_labels import setting_label
 from cnnlib.runs.studies import KIND_LABELS
 from cnnlib.units import listed
 
@@ -36,7 +37,7 @@ def study_title(study: Study) -> str:
     if study.kind == "duel":
         return f"{body.get('name_a', 'A')} against {body.get('name_b', 'B')}"
     trials = body.get("trials") or study.progress.get("trials") or [{}]
-    varied = listed([*(body.get("space") or trials[0])], most=4)
+    varied = listed([*map(setting_label, body.get("space") or trials[0])], most=4)
     return body.get("name") or varied or study.id
 
 

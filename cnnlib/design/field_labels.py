@@ -1,4 +1,4 @@
-"""The fields of a design in words: the labels that the Build page shows, which a test compares."""
+"""The fields of a design in words: the labels of the Build page, of tables and of errors."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from cnnlib.compare.differences import recipe_settings, setting_label
+from cnnlib.compare.differences import recipe_settings
 from cnnlib.design.plan import plan
 from cnnlib.errors import RecipeError
 from cnnlib.experiments.duel_statistics import (
@@ -21,6 +21,7 @@ from cnnlib.experiments.duel_statistics import (
 from cnnlib.experiments.group_sequential import FIRST_LOOK, MOST_PAIRS, first_verdict
 from cnnlib.experiments.study import check_trains, shared_mode, submit_study
 from cnnlib.records.run import Run, RunRequest
+from cnnlib.records.setting_labels import setting_label
 from cnnlib.runs import studies
 from cnnlib.runs.capacity import default_runs
 from cnnlib.runs.studies import DONE, INCOMPLETE, STOPPED, Study, StudyStep

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.compare.differences import setting_label, setting_text
+from cnnlib.compare.differences import setting_text
 from cnnlib.compare.seeds import best_of
 from cnnlib.errors import RecipeError
 from cnnlib.experiments.search_space import Combination, combinations, combine
 from cnnlib.experiments.study import check_trains, shared_mode, submit_study
 from cnnlib.records.compare import Effect
 from cnnlib.records.run import Run, RunRequest
+from cnnlib.records.setting_labels import setting_label, value_label
 from cnnlib.runs import studies
 from cnnlib.runs.studies import DONE, INCOMPLETE, Study, StudyStep
 from cnnlib.units import format_points, percent, plural
@@ -47,8 +48,11 @@ class Trial:
 
     @property
     def title(self) -> str:
-        """The settings as text: ``K 32, L 8``."""
-        return ", ".join(f"{name} {setting_text(value)}" for name, value in self.settings.items())
+        """The settings as text: ``Learning rate 0.01, Optimiser AdamW``."""
+        return ", ".join(
+            f"{setting_label(name)} {value_label(name, setting_text(value))}"
+            for name, value in self.settings.items()
+        )
 
 
 @dataclass(frozen=True)
@@ -327,7 +331,9 @@ def _effect(name: str, known: Sequence[Trial], tried: int) -> Effect | None:
     blocks: dict[tuple[str, ...], dict[str, list[float]]] = {}
     values: dict[str, None] = {}
     for trial in known:
-        texts = {each: setting_text(value) for each, value in trial.settings.items()}
+        texts = {
+            each: value_label(each, setting_text(value)) for each, value in trial.settings.items()
+        }
         value = texts.pop(name)
         values[value] = None
         scores = blocks.setdefault(tuple(texts.values()), {}).setdefault(value, [])
@@ -356,7 +362,8 @@ def effects_note(state: ExperimentState, found: Sequence[Effect]) -> str:
         has = "has" if 1 in (missing, state.asked) else "have"
         sentences.append(f"{missing:,} of {runs} {has} no result.")
     counts = [
-        f"{effect.setting} over {effect.matched:,} of {plural(effect.tried, 'combination')}"
+        f"{setting_label(effect.setting)} over {effect.matched:,} of "
+        f"{plural(effect.tried, 'combination')}"
         for effect in found
         if effect.spread is not None
     ]
@@ -365,8 +372,8 @@ def effects_note(state: ExperimentState, found: Sequence[Effect]) -> str:
             f"Effects compare only combinations that differ in one setting: {', '.join(counts)}."
         )
     sentences += [
-        f"The effect of {effect.setting} is not known: no combinations with a result have all its "
-        "values and are equal in the other settings."
+        f"The effect of {setting_label(effect.setting)} is not known: no combinations with a "
+        "result have all its values and are equal in the other settings."
         for effect in found
         if effect.spread is None
     ]

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from cnnlib.records.compare import ClassScores, Curve, Effect, Look, Point, SettingLine, Verdict
+from cnnlib.records.setting_labels import setting_label
 
 COST_TITLES = {
     "params": "Trainable parameters",
@@ -257,7 +258,7 @@ def effects_figure(effects: Sequence[Effect]) -> go.Figure:
             line(
                 list(effect.means),
                 percents(effect.means.values()),
-                effect.setting,
+                setting_label(effect.setting),
                 {"color": colour(0)},
                 xaxis=f"x{suffix}",
                 marker={"size": 9},
@@ -266,7 +267,7 @@ def effects_figure(effects: Sequence[Effect]) -> go.Figure:
         )
         width = 1 / len(known)
         layout[f"xaxis{suffix}"] = axis(
-            f"{effect.setting}: {100 * (effect.spread or 0):.1f} points",
+            f"{setting_label(effect.setting)}: {100 * (effect.spread or 0):.1f} points",
             type="category",
             domain=[number * width, (number + 1) * width - 0.06 * width * (len(known) > 1)],
         )

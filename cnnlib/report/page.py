@@ -9,9 +9,10 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from cnnlib.compare.charts import accuracy_against, labels
-from cnnlib.compare.differences import differing_settings, setting_label
+from cnnlib.compare.differences import differing_settings
 from cnnlib.compare.rows import Row, best_of_sentence
 from cnnlib.figures.compare import COST_TITLES
+from cnnlib.records.setting_labels import setting_label
 from cnnlib.report.document import write_document, write_paragraph, write_section, write_table
 from cnnlib.report.sections import (
     format_date,

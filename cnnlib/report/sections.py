@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import cnnlib
 from cnnlib.compare.charts import curves
-from cnnlib.compare.differences import recipe_settings, setting_label
+from cnnlib.compare.differences import recipe_settings
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
 from cnnlib.figures.architecture_svg import architecture_svg
 from cnnlib.figures.labels import describe_design
-from cnnlib.records.recipe import CHOICES, Recipe
+from cnnlib.records.recipe import Recipe
+from cnnlib.records.setting_labels import setting_label, value_label
 from cnnlib.report.document import write_paragraph, write_table
 from cnnlib.report.svg import curves_chart
 from cnnlib.units import listed, plural
@@ -71,7 +72,10 @@ def write_recipes(recipes: Mapping[str, Recipe]) -> str:
     titles = ["Value"] if len(names) == 1 else [listed(each) for each in names.values()]
     return write_table(
         ["Setting", *titles],
-        [[setting_label(name), *(_value(name, each[name]) for each in settings)] for name in shown],
+        [
+            [setting_label(name), *(value_label(name, each[name]) for each in settings)]
+            for name in shown
+        ],
         numbers=[False] * (1 + len(titles)),
         first_is_heading=True,
     )
@@ -127,8 +131,3 @@ def _describe(spec: CNNSpec) -> str:
         f"{describe_design(spec)}. {plural(price.params, 'parameter')}, "
         f"{price.macs:,} multiply-accumulate operations for one picture."
     )
-
-
-def _value(name: str, value: str) -> str:
-    """Return the label of a value that is a name, such as an optimizer's; others as they are."""
-    return CHOICES[name][value].label if name in CHOICES else value

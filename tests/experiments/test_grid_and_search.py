@@ -102,7 +102,7 @@ def test_a_grid_queues_every_combination_with_every_seed(store):
     asked = {(run.request.spec.channels, run.request.recipe.lr, run.request.seed) for run in runs}
     assert len(runs) == 8
     assert asked == {((k,), lr, s) for k in (4, 8) for lr in (0.1, 0.01) for s in (0, 1)}
-    assert "K 4, lr 0.1" in {run.request.name for run in runs}
+    assert "Filters per convolution (K) 4, Learning rate 0.1" in {run.request.name for run in runs}
 
 
 def test_a_grid_tells_which_setting_mattered_and_the_best(store):
@@ -503,8 +503,8 @@ def test_a_setting_that_had_one_value_is_not_among_those_that_mattered():
     found = effects([*tried, Trial({"lr": 0.1, "norm": "batch"})])  # batch has no result
     assert [(effect.setting, round(effect.spread, 6)) for effect in found] == [("lr", 0.1)]
     drawn = effects_figure(found)
-    assert [trace.name for trace in drawn.data] == ["lr"]
-    assert drawn.layout.xaxis.title.text == "lr: 10.0 points"
+    assert [trace.name for trace in drawn.data] == ["Learning rate"]
+    assert drawn.layout.xaxis.title.text == "Learning rate: 10.0 points"
     assert "No combinations with results differ" in effects_figure([]).layout.annotations[0].text
 
 
@@ -519,7 +519,8 @@ def test_an_effect_is_over_combinations_that_are_equal_in_the_other_settings(sto
     assert {(each.matched, each.tried) for each in found.values()} == {(2, 4)}
     assert effects_note(state, effects(state.trials)) == (
         "1 of 4 runs has no result. Effects compare only combinations that differ in one setting: "
-        "K over 2 of 4 combinations, lr over 2 of 4 combinations. "
+        "Filters per convolution (K) over 2 of 4 combinations, Learning rate over 2 of 4 "
+        "combinations. "
         "Each combination has one seed, so it is not known how much of the differences is chance. "
         "One validation picture is 0.10 points."
     )
@@ -536,11 +537,11 @@ def test_an_effect_without_matched_combinations_is_not_told(store, capsys):
     assert main(["experiment", "show", plan_id]) == 0
     shown = capsys.readouterr().out
     assert "changes the mean accuracy" not in shown
-    assert "2 of 4 runs have no result. The effect of K is not known: no combinations" in shown
+    assert "2 of 4 runs have no result. The effect of Filters per convolution (K) is not" in shown
     assert main(["experiment", "show", plan_id, "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["effects"][0]["spread"] is None
-    assert "The effect of lr is not known" in facts["effects_note"]
+    assert "The effect of Learning rate is not known" in facts["effects_note"]
 
 
 def test_a_full_grid_of_one_seed_says_that_chance_is_not_known(store):

@@ -5,7 +5,6 @@ from compare_runs import a_finished_run, a_store
 from html_check import HtmlCheck
 
 from cnnlib.compare.columns import columns
-from cnnlib.compare.differences import setting_label
 from cnnlib.compare.rows import load_rows
 from cnnlib.experiments.duel_statistics import judge
 from cnnlib.records.compare import Curve, Point
@@ -19,7 +18,6 @@ from cnnlib.report.svg import (
     points_chart,
     round_values,
 )
-from cnnlib.ui.common.recipe_form import FIELDS
 
 
 @pytest.mark.parametrize(
@@ -97,11 +95,6 @@ def test_the_page_of_the_table_is_valid_and_numbers_its_rows(tmp_path):
     assert {"1: good, 2 seeds", "2: bad, 2 seeds", "3: <b>bold</b>"} <= lines
     headings = ["Table", "How they learned", "Accuracy against cost", "Designs", "Recipes"]
     assert {*headings} <= lines
-
-
-def test_settings_have_the_labels_of_their_controls():
-    controls = {name: field.label for name, field in FIELDS.items()}
-    assert {name: setting_label(name) for name in controls} == controls
 
 
 def test_the_page_of_an_empty_table_is_valid():

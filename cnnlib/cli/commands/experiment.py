@@ -213,6 +213,7 @@ def _follow(store: RunStore, study_id: str, args: argparse.Namespace, has_worker
 
 def _print_state(store: RunStore, study_id: str, args: argparse.Namespace) -> int:
     from cnnlib.experiments.grid import best_sentence, effects, effects_note, experiment_state
+    from cnnlib.records.setting_labels import setting_label
 
     state = experiment_state(store, study_id)
     found = effects(state.trials)
@@ -238,7 +239,7 @@ def _print_state(store: RunStore, study_id: str, args: argparse.Namespace) -> in
         for effect in found:
             if effect.spread is not None:
                 print(
-                    f"{effect.setting}: changes the mean accuracy by up to "
+                    f"{setting_label(effect.setting)}: changes the mean accuracy by up to "
                     f"{100 * effect.spread:.2f} percentage points"
                 )
     if note:

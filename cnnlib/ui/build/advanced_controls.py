@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from cnnlib.design.field_labels import FIELD_LABELS
 from cnnlib.design.spec import (
     MAX_CHANNELS,
     MAX_CLASSES,
@@ -141,7 +142,6 @@ MORE = (
     _image_size(2, 1, MAX_IMAGE_SIDE, "in_width", "Image width", "Columns of pixels in an image."),
     field_control(
         "out_classes",
-        "Classes",
         "number",
         "Number of classes. The network has one output for each class.",
         range=Range(1, MAX_CLASSES),
@@ -168,13 +168,13 @@ MORE = (
     ),
     _list_control(
         "stride",
-        "Stride",
+        FIELD_LABELS["stride"],
         "Step of the window of a convolution, in pixels: one number for all, or one for each.",
         examples=_STEPS,
     ),
     _list_control(
         "padding",
-        "Padding",
+        FIELD_LABELS["padding"],
         'Zeros added on each side of the input, in pixels. "same" keeps the size at stride 1.',
         _parse_padding,
         'a whole number or "same"',
@@ -182,13 +182,12 @@ MORE = (
     ),
     _list_control(
         "dilation",
-        "Dilation",
+        FIELD_LABELS["dilation"],
         "Distance between the pixels of a window. 1: the pixels are next to each other.",
         examples=_STEPS,
     ),
     field_control(
         "bias",
-        "Bias in convolutions",
         "choice",
         "Whether each channel adds a learned constant. It has no effect if a batch norm follows.",
         read=lambda spec: None if isinstance(spec.bias, tuple) else spec.bias,
@@ -197,7 +196,6 @@ MORE = (
     ),
     field_control(
         "pool_kernel_size",
-        "Pooling window",
         "number",
         "Side of the square window of a pooling, in pixels. Each window becomes one value.",
         range=Range(1, MAX_KERNEL_SIZE),
@@ -205,7 +203,6 @@ MORE = (
     ),
     field_control(
         "pool_stride",
-        "Pooling stride",
         "number",
         "Step of the pooling window, in pixels. Set it to the window size for windows that do not "
         "overlap.",
@@ -215,7 +212,6 @@ MORE = (
     ),
     field_control(
         "pool_padding",
-        "Pooling padding",
         "number",
         "Pixels added on each side of the feature map before pooling.",
         range=Range(0, MAX_KERNEL_SIZE),
@@ -223,7 +219,6 @@ MORE = (
     ),
     field_control(
         "pool_dilation",
-        "Pooling dilation",
         "number",
         "Distance between the pixels of a max pooling window. 1: they are next to each other.",
         range=Range(1, MAX_KERNEL_SIZE),
@@ -231,7 +226,6 @@ MORE = (
     ),
     field_control(
         "norm_groups",
-        "Groups of the group norm",
         "number",
         "Number of groups into which the channels of a layer are divided. Each group is normalised "
         "on its own.",
@@ -245,7 +239,6 @@ MORE = (
     ),
     field_control(
         "block_stride",
-        "Stride of blocks",
         "number",
         "Step of the first convolution of each block, in pixels. Above 1, every block shrinks the "
         "feature maps.",
@@ -254,7 +247,7 @@ MORE = (
     ),
     Control(
         "stem",
-        "Stem",
+        FIELD_LABELS["stem"],
         "toggle",
         "An extra convolution before the first group. No skip connection passes over it.",
         read=_has_stem,

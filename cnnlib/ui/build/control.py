@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
+from cnnlib.design.field_labels import FIELD_LABELS
 from cnnlib.design.spec import CNNSpec
 
 Kind = Literal["choice", "menu", "slider", "number", "text", "toggle"]
@@ -58,8 +59,8 @@ class Control:
     enabled: Callable[[CNNSpec], bool] = _always
 
 
-def field_control(name: str, label: str, kind: Kind, help: str, **changed: Any) -> Control:
-    """Build the control of the field of a spec with its name.
+def field_control(name: str, kind: Kind, help: str, **changed: Any) -> Control:
+    """Build the control of the field of a spec with its name and its label.
 
     Writing None, an unselected choice, changes nothing.
 
@@ -71,7 +72,7 @@ def field_control(name: str, label: str, kind: Kind, help: str, **changed: Any) 
         return spec if value is None else replace(spec, **{name: value})
 
     access = {"read": lambda spec: getattr(spec, name), "write": write}
-    return Control(name, label, kind, help, **{**access, **changed})
+    return Control(name, FIELD_LABELS[name], kind, help, **{**access, **changed})
 
 
 def has_convolutions(spec: CNNSpec) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from cnnlib.design.field_labels import FIELD_LABELS
 from cnnlib.design.spec import MAX_CHANNELS, MAX_CONVOLUTIONS, CNNSpec
 from cnnlib.ui.build import channels as widths
 from cnnlib.ui.build.advanced_controls import MORE
@@ -71,7 +72,6 @@ def _has_norms_in_blocks(spec: CNNSpec) -> bool:
 _CONVOLUTIONS = (
     field_control(
         "block",
-        "Blocks",
         "choice",
         "Plain: convolutions one after another. Residual: each block adds its input to its output "
         "by a skip connection, so that deep networks learn better. Bottleneck: a residual block "
@@ -81,7 +81,6 @@ _CONVOLUTIONS = (
     ),
     field_control(
         "preactivation",
-        "Pre-activation",
         "toggle",
         "Norm and activation come before each convolution of a block, and nothing comes after the "
         "sum: He et al. (2016), Identity mappings. Very deep networks learn better so.",
@@ -99,7 +98,6 @@ _CONVOLUTIONS = (
     ),
     field_control(
         "pool_every",
-        "Pool every",
         "slider",
         "The feature maps shrink after each group of this many convolutions. 0: they never shrink.",
         write=lambda spec, every: widths.regrow_channels(spec, pool_every=every),
@@ -130,7 +128,7 @@ _CONVOLUTIONS = (
     ),
     Control(
         "channels",
-        "Channels of each convolution",
+        FIELD_LABELS["channels"],
         "text",
         r"Output channels of each convolution, like 6, 16. Write 32\*5 for five convolutions with "
         "32 channels each. A list of another length changes the number of convolutions.",
@@ -141,7 +139,6 @@ _CONVOLUTIONS = (
     ),
     field_control(
         "block_convs",
-        "Convolutions per block",
         "slider",
         "Number of convolutions that one skip connection passes over. 0: all of the group.",
         write=lambda spec, convs: widths.regrow_channels(spec, block_convs=convs),
@@ -153,7 +150,6 @@ _CONVOLUTIONS = (
 _LAYERS = (
     field_control(
         "kernel_size",
-        "Kernel size",
         "choice",
         "Side of the square window of a convolution, in pixels. Nothing is selected if the "
         "convolutions differ: see Kernel sizes in the tab More.",
@@ -163,7 +159,7 @@ _LAYERS = (
     ),
     Control(
         "downsample",
-        "Shrink by",
+        FIELD_LABELS["downsample"],
         "choice",
         "How the feature maps shrink after each group. Max pool keeps the largest value of each "
         "window, Average pool the mean. Stride: no pooling; the window of the next convolution "
@@ -175,7 +171,6 @@ _LAYERS = (
     ),
     field_control(
         "activation",
-        "Activation",
         "menu",
         "Function that is applied after each layer. Without it, the whole network would be one "
         "linear function.",
@@ -184,7 +179,6 @@ _LAYERS = (
     ),
     field_control(
         "norm",
-        "Normalisation",
         "menu",
         "Scales the outputs of each convolution to mean 0 and variance 1. Deep networks are then "
         "easier to train.",
@@ -193,7 +187,6 @@ _LAYERS = (
     ),
     field_control(
         "norm_place",
-        "Position of the norm",
         "choice",
         "Whether the norm comes before the activation (the usual order) or after it.",
         options={"conv-norm-act": "Before activation", "conv-act-norm": "After activation"},
@@ -201,7 +194,6 @@ _LAYERS = (
     ),
     field_control(
         "last_norm",
-        "Norm at the end of each block",
         "toggle",
         "Adds a norm after the last convolution of each block, as in He et al. (2016). Off: norms "
         "only between the convolutions of a block.",
@@ -209,14 +201,12 @@ _LAYERS = (
     ),
     field_control(
         "shortcut_norm",
-        "Norm on shortcuts",
         "toggle",
         "Adds a norm after the 1 × 1 convolution of a shortcut, as in He et al. (2016).",
         shown=lambda spec: _has_norms_in_blocks(spec) and spec.shortcut == "conv",
     ),
     field_control(
         "shortcut",
-        "Shortcut where the shape changes",
         "choice",
         "1 × 1 convolution, or no parameters: every second pixel, and zeros as the new channels.",
         options={"conv": "1 × 1 convolution", "pad": "Zeros"},
@@ -224,7 +214,6 @@ _LAYERS = (
     ),
     field_control(
         "stride_at",
-        "Stride in a block",
         "choice",
         "The convolution of a block that makes the feature maps smaller. In a bottleneck the "
         "second one keeps more of them.",
@@ -233,7 +222,6 @@ _LAYERS = (
     ),
     field_control(
         "dropout",
-        "Dropout of channels",
         "slider",
         "Probability that a channel is set to zero in a training step. The network then learns not "
         "to depend on a single channel.",
@@ -245,7 +233,6 @@ _LAYERS = (
 _HEAD = (
     field_control(
         "head",
-        "Before the linear layers",
         "choice",
         "Flatten: the linear layers receive every value of the last feature maps. Global average: "
         "they receive one mean per channel, which needs far fewer parameters. Average only: the "
@@ -255,18 +242,17 @@ _HEAD = (
     ),
     Control(
         "hidden_dims",
-        "Hidden layers",
+        FIELD_LABELS["hidden_dims"],
         "text",
         "Units of each linear layer before the output, like 120, 84. Empty: no hidden layers.",
         read=lambda spec: widths.format_list(spec.hidden_dims),
         write=lambda spec, text: replace(
-            spec, hidden_dims=widths.parse_list("Hidden layers", text)
+            spec, hidden_dims=widths.parse_list(FIELD_LABELS["hidden_dims"], text)
         ),
         shown=lambda spec: spec.head != "gap_only",
     ),
     field_control(
         "hidden_dropout",
-        "Dropout of hidden units",
         "slider",
         "Probability that a unit of a hidden layer is set to zero in a training step.",
         range=Range(0.0, 0.9, 0.999, 0.05),
@@ -274,7 +260,6 @@ _HEAD = (
     ),
     field_control(
         "init",
-        "Initial weights",
         "menu",
         "Rule for the random weights before training starts.",
         options=labels(INITIALISATIONS),

@@ -12,6 +12,7 @@ from cnnlib.design.cost import MAX_BATCH_SIZE
 from cnnlib.errors import RecipeError
 from cnnlib.records.recipe import Augmentation, Recipe
 from cnnlib.records.recipe_presets import RECIPES, default_recipe
+from cnnlib.records.setting_labels import SETTING_LABELS, setting_label
 from cnnlib.ui.common.field_labels import with_label
 from cnnlib.ui.common.whole_number import whole_number_input
 from cnnlib.vocabulary.entry import labels
@@ -30,7 +31,6 @@ _DEFAULT = "default"  # the stored option
 class Field:
     """A field of the form; a number is a whole one if its lowest value is."""
 
-    label: str
     help: str
     low: float = 0.0
     high: float | None = None
@@ -39,69 +39,54 @@ class Field:
 
 
 FIELDS: Mapping[str, Field] = {
-    "epochs": Field("Epochs", "Number of passes over all training pictures.", 1, 10_000, 1),
-    "batch_size": Field(
-        "Batch size", "Number of pictures in one training step.", 1, MAX_BATCH_SIZE, 1
-    ),
+    "epochs": Field("Number of passes over all training pictures.", 1, 10_000, 1),
+    "batch_size": Field("Number of pictures in one training step.", 1, MAX_BATCH_SIZE, 1),
     "optimizer": Field(
-        "Optimiser",
         "The algorithm that updates the weights. Muon orthogonalises the updates of filters and "
         "hidden layers and uses AdamW (with a beta1 of 0.95) for the rest. It often needs fewer "
         "epochs, with a higher learning rate.",
         choices=OPTIMIZERS,
     ),
     "lr": Field(
-        "Learning rate",
         "Factor for the size of the weight updates. With a schedule, this is the highest value.",
         step=0.001,
     ),
     "schedule": Field(
-        "Schedule",
         "How the learning rate changes during the training. Step decay multiplies it by a factor "
         "every few epochs; Cosine lowers it smoothly to zero; One cycle raises it first, then "
         "lowers it to zero.",
         choices=SCHEDULES,
     ),
     "step_epochs": Field(
-        "Epochs per step",
         "Number of epochs until the learning rate is multiplied by the factor.",
         *(1, None, 1),
     ),
-    "step_factor": Field(
-        "Factor per step", "The learning rate is multiplied by this number at each step."
-    ),
+    "step_factor": Field("The learning rate is multiplied by this number at each step."),
     "warmup": Field(
-        "Warm-up (fraction)",
         "Fraction of the training during which the learning rate rises.",
         step=0.05,
     ),
     "momentum": Field(
-        "Momentum",
         "Fraction of the previous weight update that is added to the next one.",
         step=0.05,
     ),
     "weight_decay": Field(
-        "Weight decay",
         "Pulls the weights towards zero at each step, which can reduce overfitting.",
     ),
     "label_smoothing": Field(
-        "Label smoothing",
         "Fraction of the target probability that is spread evenly over all classes, so that the "
         "network becomes less certain. 0 is no smoothing.",
     ),
     "clip_grad_norm": Field(
-        "Gradient clipping",
         "Gradients with a larger norm than this are scaled down to it. Empty: no clipping.",
         low=1e-6,
     ),
     "patience": Field(
-        "Patience",
         "Early stopping: training ends after this many epochs without a lower validation loss. "
         "Empty: no early stopping.",
         *(1, None, 1),
     ),
     "class_balance": Field(
-        "Unequal classes",
         "For classes with different numbers of pictures. Weights in the loss: a picture of a small "
         "class counts more. Balanced sampling: each epoch draws pictures of all classes equally "
         "often, those of small classes several times. Both find more of the small classes and give "
@@ -109,28 +94,23 @@ FIELDS: Mapping[str, Field] = {
         choices=CLASS_BALANCES,
     ),
     "restore_best": Field(
-        "End with the best epoch",
         "With patience: restore the weights of the epoch with the lowest validation loss, and "
         "measure the test split on them.",
     ),
     "test_each_epoch": Field(
-        "Measure the test split after each epoch",
         "Some course texts plot this curve. Do not choose settings by it: the test split must stay "
         "unseen until the end.",
     ),
     "shift": Field(
-        "Shift (pixels)",
         "Moves each picture by a random number of pixels, at most this many, in each direction.",
         *(0, 64, 1),
     ),
     "cutout": Field(
-        "Cutout (pixels)",
         "Covers a random square of each picture with the mean colour. This is the side of the "
         "square; 0 is no cutout.",
         *(0, 128, 1),
     ),
     "flip": Field(
-        "Mirror pictures",
         "Mirrors each picture left to right, with probability 1/2. Not useful for digits.",
     ),
 }
@@ -191,8 +171,7 @@ def recipe_form(default: Recipe, usual: DeltaGenerator, more: DeltaGenerator) ->
     try:
         return Recipe(**values, augmentation=Augmentation(**augmented))
     except RecipeError as error:
-        labels_ = {name: field.label for name, field in FIELDS.items()}
-        raise RecipeError(with_label(str(error), labels_)) from None
+        raise RecipeError(with_label(str(error), SETTING_LABELS)) from None
 
 
 def _ask(default: Recipe | Augmentation, *names: str) -> dict[str, Any]:
@@ -202,22 +181,20 @@ def _ask(default: Recipe | Augmentation, *names: str) -> dict[str, Any]:
 
 def _show_field(name: str, default: Any) -> Any:
     """Show one field; ``%g`` formats 0.002 as well as 1e-05, and an empty number is None."""
-    shown = FIELDS[name]
+    shown, label = FIELDS[name], setting_label(name)
     text = f"{default:g}" if isinstance(default, float) else default
     common: dict[str, Any] = {"key": f"train_{name}_{text}", "help": shown.help}
     if shown.choices:
         titles = labels(shown.choices)
         index = list(titles).index(default)
-        return st.selectbox(
-            shown.label, titles, index=index, format_func=titles.__getitem__, **common
-        )
+        return st.selectbox(label, titles, index=index, format_func=titles.__getitem__, **common)
     if isinstance(default, bool):
-        return st.checkbox(shown.label, default, **common)
+        return st.checkbox(label, default, **common)
     if default is None:
         common["placeholder"] = "off"
     if isinstance(shown.low, int):
         whole = shown.high if shown.high is None else int(shown.high)
         step = {"step": shown.step}
-        return whole_number_input(shown.label, shown.low, whole, default, **step, **common)
+        return whole_number_input(label, shown.low, whole, default, **step, **common)
     common["format"] = "%g"
-    return st.number_input(shown.label, shown.low, shown.high, default, step=shown.step, **common)
+    return st.number_input(label, shown.low, shown.high, default, step=shown.step, **common)

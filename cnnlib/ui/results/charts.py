@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cnnlib.compare.charts import accuracy_against, class_scores, curves, labels, settings
-from cnnlib.compare.differences import differing_settings, right_and_wrong, setting_label
+from cnnlib.compare.differences import differing_settings, right_and_wrong
 from cnnlib.data.catalogue import dataset_info
 from cnnlib.errors import CnnlibError
 from cnnlib.figures.compare import class_figure, cost_figure, curves_figure, settings_figure
+from cnnlib.records.setting_labels import setting_label
 from cnnlib.ui.common.components import live_chart, strip_html
 from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.shared import folders, prepared, run_store

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnnlib.compare.differences import design_difference, setting_label
+from cnnlib.compare.differences import design_difference
 from cnnlib.figures.labels import kind_label, settings_label, shape_text
+from cnnlib.records.setting_labels import setting_label
 from cnnlib.ui.common.format import escape_markdown, pixels
 from cnnlib.units import format_size, short_count
 

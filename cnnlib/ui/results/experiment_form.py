@@ -14,6 +14,7 @@ from cnnlib.experiments.search import start_search
 from cnnlib.experiments.search_space import combinations, read_value
 from cnnlib.records.recipe_presets import default_preset
 from cnnlib.records.run import RunRequest
+from cnnlib.records.setting_labels import setting_label
 from cnnlib.train.execution.duration import duration_of
 from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.messages import errors_shown, show_error
@@ -21,7 +22,7 @@ from cnnlib.ui.common.recipe_form import recipe_by_name, recipe_menu
 from cnnlib.ui.common.shared import folders, run_store
 from cnnlib.ui.common.whole_number import whole_number_input
 from cnnlib.ui.results.duel_form import choose_info, known_designs, length_fields
-from cnnlib.ui.results.setting_menu import CHOICES, setting_title
+from cnnlib.ui.results.setting_menu import CHOICES
 from cnnlib.units import format_time, plural
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def experiment_form() -> str | None:
             "Settings to vary",
             list(CHOICES),
             default=_FIRST,
-            format_func=setting_title,
+            format_func=setting_label,
             key="experiments_settings",
             placeholder="Choose a setting",
         )
@@ -87,7 +88,7 @@ def _space(name: str, kind: str) -> dict[str, Any]:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             start, end = (
                 st.number_input(
-                    f"{setting_title(name)}, {word}",
+                    f"{setting_label(name)}, {word}",
                     value=value,
                     format="%g" if isinstance(low, float) else "%d",
                     key=f"experiments_{key}_{name}",
@@ -98,7 +99,7 @@ def _space(name: str, kind: str) -> dict[str, Any]:
             log = st.toggle("Log scale", log, key=f"experiments_log_{name}", help=_LOG_HELP)
         return {"low": start, "high": end, "log": log}
     values = st.multiselect(
-        setting_title(name),
+        setting_label(name),
         choice.values,
         default=choice.values[: choice.chosen],
         accept_new_options=True,

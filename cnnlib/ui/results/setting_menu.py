@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cnnlib.compare.differences import setting_label
 from cnnlib.experiments.search_space import SETTINGS
 from cnnlib.vocabulary.layers import ACTIVATIONS, BLOCKS, NORMS, POOLINGS
 from cnnlib.vocabulary.training import OPTIMIZERS, SCHEDULES
@@ -49,19 +48,6 @@ _USUAL: dict[str, Choice] = {
     "shift": Choice(("0", "2", "4"), 2),
     "cutout": Choice(("0", "4", "8"), 2),
 }
-
-# Settings that are no fields.
-_TITLES = {
-    "K": "Filters per convolution (K)",
-    "L": "Convolutions (L, together with K)",
-    "P": "Convolutions between poolings (P)",
-}
-
-
-def setting_title(name: str) -> str:
-    """Return the label of a setting in the menu: ``Learning rate``."""
-    return _TITLES.get(name) or setting_label(name)
-
 
 _OF_THE_DATA = ("in_size", "out_classes")  # given by the dataset
 CHOICES = {

@@ -190,7 +190,7 @@ def test_finished_grid_shows_the_best_trial(store):
     app = open_page(EXPERIMENTS, experiment=plan.id)
     assert app.info[0].value.startswith(
         "Learning rate makes the largest difference: up to 20.00 points. "
-        "Best of 2 combinations: lr 0.01, with 80.00 % validation accuracy"
+        "Best of 2 combinations: Learning rate 0.01, with 80.00 % validation accuracy"
     )
     assert list(app.dataframe[0].value["Validation accuracy"]) == [80.0, 60.0]
 
@@ -287,7 +287,9 @@ def test_experiment_without_a_name_is_labelled_by_its_settings(store):
     app.button(key="experiments_start").click().run()
     [plan] = studies.find_all(store, ["grid"])
     again = open_page(EXPERIMENTS)
-    assert again.button(key=f"experiments_past_{plan.id}").label.startswith("K, lr: grid")
+    assert again.button(key=f"experiments_past_{plan.id}").label.startswith(
+        "Filters per convolution (K), Learning rate: grid"
+    )
 
 
 # -- the results table -----------------------------------------------------------------------------
@@ -363,7 +365,7 @@ def test_runs_of_a_study_stand_under_it_and_a_fork_under_its_row(store):
         finish(store, trial.runs[0].id)
     rows = {row["name"]: row for row in table(open_page())["rows"]}
     assert rows["child, fork of step 20"]["parent"] == rows["root"]["key"]
-    heading = rows["lr"]
+    heading = rows["Learning rate"]
     assert (heading["what"], heading["address"]) == (
         "Experiment",
         f"/results?experiment={plan.id}",

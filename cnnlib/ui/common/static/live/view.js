@@ -187,7 +187,7 @@ export class LiveView {
 const pageVersion = (state, name, changes) => JSON.stringify([state, name, changes]);
 
 function markLabel({ order, setting, value }) {
-  if (order === "set") return `${setting.replaceAll("_", " ")} ${value}`;
+  if (order === "set") return `${setting === "lr" ? "learning rate" : setting.replaceAll("_", " ")} ${value}`;
   if (order === "change") return `${setting} changed`;
   return order === "step" ? "one step" : order;
 }
