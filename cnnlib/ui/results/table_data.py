@@ -149,13 +149,17 @@ def _note(row: Row) -> str:
 
 @dataclass(frozen=True)
 class _Accuracy:
-    """The test accuracy of a row; an interval that is not known has no width."""
+    """The test accuracy of a row; an interval that is not known has no width.
+
+    Args:
+        note: Why it is no result; "" for a result.
+    """
 
     mean: float
     low: float
     high: float
     said: str
-    is_result: bool
+    note: str
 
 
 def _accuracy(row: Row) -> _Accuracy | None:
@@ -164,23 +168,26 @@ def _accuracy(row: Row) -> _Accuracy | None:
         return None
     mean = fmean(scores)
     interval, over = accuracy_interval(scores, row.test_pictures)
-    start = ", ".join(filter(None, (f"{percent(mean)} test accuracy", row.runs[0].progress_text)))
+    note = row.runs[0].progress_text
+    start = ", ".join(filter(None, (f"{percent(mean)} test accuracy", note)))
     if interval is None:
-        return _Accuracy(mean, mean, mean, f"{start}, without an interval", row.has_result)
+        return _Accuracy(mean, mean, mean, f"{start}, without an interval", note)
     ends = f"{100 * interval.low:.2f} to {percent(interval.high)}"
     said = f"{start}, 95 % interval {ends} over {'seeds' if over == 'seeds' else 'test pictures'}"
-    return _Accuracy(mean, interval.low, interval.high, said, row.has_result)
+    return _Accuracy(mean, interval.low, interval.high, said, note)
 
 
 def _place(found: _Accuracy | None, ends: tuple[float, float]) -> dict[str, Any]:
     """Return the cell of an accuracy: its places on a scale with these ends, 0..1."""
     if found is None:
         return {"sort": None}
+    if found.note:  # outside the scale, which is that of the results
+        text = percent(found.mean)
+        return {"text": text, "sort": None, "said": found.said, "note": found.note}
     start, length = ends[0], ends[1] - ends[0]
     places = {"at": found.mean, "from": found.low, "to": found.high}
     shares = {name: (value - start) / length for name, value in places.items()}
-    sort = found.mean if found.is_result else None
-    return {"text": percent(found.mean), "sort": sort, "said": found.said, **shares}
+    return {"text": percent(found.mean), "sort": found.mean, "said": found.said, **shares}
 
 
 def _scales(

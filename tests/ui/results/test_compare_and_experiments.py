@@ -343,7 +343,8 @@ def test_a_stopped_run_is_marked_beside_its_validation_accuracy_and_comes_last_i
     assert done["val_accuracy"] == {"text": "90.00 %", "sort": 0.9, "note": "88.0 to 91.7 %"}
     assert stopped["val_accuracy"]["note"] == "stopped at step 20 of 20"
     assert (stopped["val_accuracy"]["sort"], stopped["test_accuracy"]["sort"]) == (None, None)
-    assert "stopped at step 20 of 20" in stopped["test_accuracy"]["said"]
+    assert stopped["test_accuracy"]["note"] == "stopped at step 20 of 20"
+    assert "at" not in stopped["test_accuracy"]  # it has no place on the scale of the results
 
 
 def test_a_search_that_is_not_understood_is_said(store):

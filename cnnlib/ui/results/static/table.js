@@ -354,8 +354,9 @@ function cell({ name, kind }, row) {
 
 const none = () => element("span", { class: "muted", "aria-label": "not known" }, ["–"]);
 
-/** A dot with its interval; positions are shares of the scale, and below 0 for what lies left of it. */
-function accuracy(text, { at, from, to, said }) {
+/** A dot with its interval, or a note why it is no result; positions are shares of the scale, and below 0 for what lies left of it. */
+function accuracy(text, { at, from, to, said, note }) {
+  if (note) return element("span", { class: "accuracy", title: said }, [element("b", {}, [text]), element("small", { class: "note" }, [note])]);
   const range = element("span", { class: "range", "aria-hidden": "true" });
   if (at < 0) range.append(element("span", { class: "below" }, ["◂"]));
   else {
