@@ -255,7 +255,12 @@ class Sketches:
             else:
                 if row.request is not None:
                     run = _apply_change(connection, run)
-                if run.state in RESUMABLE_STATES and not was_paused and not _is_unseen(row):
+                if was_paused or run.state not in RESUMABLE_STATES:
+                    return
+                if _is_unseen(row):
+                    note = "It stopped while this page was closed. Press play to go on."
+                    _update(connection, run_id, note=note)
+                else:
                     queue.resume(connection, run_id)
 
     def remove_abandoned(self) -> None:

@@ -264,6 +264,7 @@ def test_it_stops_when_its_page_is_gone_and_is_removed_later(store, monkeypatch)
         interrupt(store, sketch, worker_id)
         store.sketches.settle(sketch, was_paused=False)
         assert store.run(sketch).state == "interrupted"
+        assert "while this page was closed" in store.sketches.of_browser("chrome").note
         store.sketches.remove_abandoned()
         assert store.run(sketch).state == "interrupted"
         monkeypatch.setattr(sketches, "ABANDONED_SECONDS", -1.0)

@@ -16,7 +16,7 @@ from cnnlib.records.recipe_presets import default_recipe
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.train.submit import submit_runs
 from cnnlib.ui.common.messages import show_not_found, show_warning
-from cnnlib.ui.common.pickers.run_titles import run_titles
+from cnnlib.ui.common.pickers.run_menu import best_first, known_accuracy, run_titles
 from cnnlib.ui.common.saved_steps import SavedStep, open_dataset
 from cnnlib.ui.common.shared import folders, run_store
 from cnnlib.ui.common.urls import TRAIN, put_runs_in_address, runs_in_address
@@ -51,11 +51,6 @@ def trained_runs() -> list[Run]:
     return [run for run in run_store().runs(limit=_LISTED) if run.step > 0]
 
 
-def best_first(runs: Sequence[Run]) -> list[Run]:
-    """Sort runs: finished ones on MNIST first, and by descending accuracy within each group."""
-    return sorted(runs, key=lambda run: (not _is_finished_mnist(run), -_accuracy(run)))
-
-
 def choose_classifiers(runs: Sequence[Run]) -> list[Classifier]:
     """Show a menu of runs; a warning stands in for each chosen run that cannot be loaded."""
     by_id = {run.id: run for run in runs}
@@ -68,7 +63,9 @@ def choose_classifiers(runs: Sequence[Run]) -> list[Classifier]:
         for run_id in requested:
             if run_id not in by_id:
                 show_not_found("trained run", run_id, "" if found else "Another run is shown.")
-        st.session_state["draw_runs"] = found[:MOST_RUNS] or [best_first(runs)[0].id]
+        st.session_state["draw_runs"] = found[:MOST_RUNS] or [
+            best_first(runs, dataset="mnist")[0].id
+        ]
     selected = st.multiselect(
         "Networks",
         list(titles),
@@ -145,17 +142,6 @@ def _load_or_warn(run: Run) -> Classifier | None:
         return None
 
 
-def _is_finished_mnist(run: Run) -> bool:
-    return run.request.dataset == "mnist" and run.state == "finished"
-
-
-def _accuracy(run: Run) -> float:
-    return run.summary.get("test_accuracy") or run.summary.get("last_val_accuracy") or 0.0
-
-
 def _title(run: Run) -> str:
-    """Return the title with the accuracy; without that on the few pictures of a fine-tuning."""
-    origin = run.request.origin
-    is_fine_tuned = origin is not None and origin.weights_only
-    has_accuracy = _accuracy(run) and not is_fine_tuned
-    return f"{run.title} ({percent(_accuracy(run))})" if has_accuracy else run.title
+    found = known_accuracy(run)
+    return f"{run.title} ({percent(found)})" if found else run.title

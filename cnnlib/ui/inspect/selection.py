@@ -14,7 +14,7 @@ from cnnlib.ui.common.format import STATE_LABELS
 from cnnlib.ui.common.messages import show_not_found
 from cnnlib.ui.common.pickers.layer_picker import layer_menu
 from cnnlib.ui.common.pickers.picture_picker import choose_picture
-from cnnlib.ui.common.pickers.run_titles import run_titles
+from cnnlib.ui.common.pickers.run_menu import best_first, run_titles
 from cnnlib.ui.common.saved_steps import Picture, SavedStep, open_dataset
 from cnnlib.ui.inspect.step_slider import SliderSlots, Timeline, create_slider_slots, timeline_of
 
@@ -90,14 +90,14 @@ def _describe_missing_weights(run: Run) -> str:
 
 
 def choose_run(runs: Sequence[Run]) -> Run:
-    """Show a menu of runs; the initial choice is the run of the address."""
+    """Show a menu of runs; the initial choice is the run of the address, else a good one."""
     ids = [run.id for run in runs]
     requested = st.query_params.get("run", "")
     titles = run_titles(runs, lambda run: f"{run.title} ({STATE_LABELS[run.state].lower()})")
     if st.session_state.get("inspect_run") not in ids:
         if requested and requested not in ids:
             show_not_found("run", requested, "Another run is shown.")
-        st.session_state["inspect_run"] = requested if requested in ids else ids[0]
+        st.session_state["inspect_run"] = requested if requested in ids else best_first(runs)[0].id
     chosen = st.selectbox("Run", list(titles), key="inspect_run", format_func=titles.__getitem__)
     return next(run for run in runs if run.id == chosen)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from cnnlib.vocabulary.entry import Entry
 
 RECENT = 3
+MOST_SEARCHED = 50  # of the newest finished runs
 
 
 def show() -> None:
@@ -102,7 +104,7 @@ def _data(state: LabState, info: DatasetInfo, infos: list[DatasetInfo]) -> dict[
         "message": state.message or _awaited_sentence(state) or " ".join(info.warnings),
         "subject": state.subject,
         "pages": _pages(state, sketch),
-        "recent": _recent(),
+        "recent": _recent(info.name),
         "rivals": [[key, name] for key, (name, _) in rivals(state, run_store()).items()],
     }
 
@@ -158,15 +160,19 @@ def _pages(state: LabState, sketch: Sketch | None) -> dict[str, str]:
     }
 
 
-def _recent() -> list[dict[str, Any]]:
-    """Return the last runs with their accuracy on the test split."""
+def _recent(dataset: str) -> list[dict[str, Any]]:
+    """Return the last finished runs on a dataset, with their accuracy on its test pictures."""
+    finished = run_store().runs(limit=MOST_SEARCHED, states=["finished"])
+    comparable = (
+        run for run in finished if run.request.dataset == dataset and run.request.origin is None
+    )
     return [
         {
             "title": run.title,
             "url": at_root(f"train?{urlencode({'run': run.id})}"),
             "accuracy": run.summary.get("test_accuracy"),
         }
-        for run in run_store().runs(limit=RECENT)
+        for run in islice(comparable, RECENT)
     ]
 
 

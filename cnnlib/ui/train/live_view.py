@@ -20,7 +20,7 @@ from cnnlib.ui.common.components import confusion_table, data_uri
 from cnnlib.ui.common.format import count
 from cnnlib.ui.common.messages import fragment, show_warning
 from cnnlib.ui.common.pickers.picture_picker import select_test_picture
-from cnnlib.ui.common.pickers.run_titles import run_titles
+from cnnlib.ui.common.pickers.run_menu import run_titles
 from cnnlib.ui.common.saved_steps import (
     SavedStep,
     newest_saved_step,

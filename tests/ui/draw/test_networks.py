@@ -5,7 +5,7 @@ from dataclasses import replace
 from example_runs import a_request, a_store, an_epoch, steps
 
 from cnnlib.records.events import RunEnd
-from cnnlib.ui.draw.networks import best_first
+from cnnlib.ui.common.pickers.run_menu import best_first
 
 
 def test_a_run_without_test_accuracy_is_sorted_by_its_validation_accuracy(tmp_path):

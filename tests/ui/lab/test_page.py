@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from apps import AppTest, components
+from compare_runs import finish
 from example_runs import a_checkpoint, a_request, started, the_end
 from sample_data import class_folders, prepared_now, write_folder
 
@@ -302,7 +303,11 @@ def test_a_link_to_a_dataset_that_is_not_there_prepares_it_and_shows_another_mea
     assert (job.kind, job.args) == ("prepare", {"name": "mnist"})
 
 
-def test_the_last_three_runs_are_listed(store):
+def test_the_last_three_runs_that_compare_are_listed(store):
     for seed in range(4):
-        store.submit(a_request(seed=seed))
-    assert len(Lab().data["recent"]) == 3
+        finish(store, store.submit(a_request(seed=seed)), test=0.9 + seed / 100)
+    finish(store, store.submit(a_request(dataset="mnist")))
+    finish(store, store.submit(a_request(seed=5)), state="stopped")
+    finish(store, store.submit(a_request(origin=Origin("000000000000", 3, weights_only=True))))
+    store.submit(a_request(seed=6))
+    assert [each["accuracy"] for each in Lab().data["recent"]] == [0.93, 0.92, 0.91]

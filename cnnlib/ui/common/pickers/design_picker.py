@@ -15,7 +15,7 @@ from cnnlib.design.spec import CNNSpec
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.run import Run
 from cnnlib.ui.common.format import size
-from cnnlib.ui.common.pickers.run_titles import run_titles
+from cnnlib.ui.common.pickers.run_menu import run_titles
 from cnnlib.ui.common.urls import BUILD, in_address, kept_design
 
 OWN, PRESET, PAST = "Your design", "A preset", "A past run"

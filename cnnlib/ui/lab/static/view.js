@@ -13,6 +13,7 @@ import { Next } from "./progress/next.js";
 import { Screen } from "./screen.js";
 import { State } from "./state.js";
 import { Strip } from "./progress/strip.js";
+import { duration } from "../common/live/words.js";
 import { convolutionOf, hiddenOf } from "./network/names.js";
 import { refit, withChannelsOf, withUnitsOf } from "./controls/design.js";
 import { readColours } from "./colours.js";
@@ -113,8 +114,14 @@ export class Lab {
   /** Why the network does not train, or how long it waits; "" while it trains. */
   #runNote() {
     const place = this.#place();
-    if (this.runState === "queued") return place > 1 ? `In line: ${place}. Others train first.` : "";
+    if (this.runState === "queued") return place > 1 ? this.#waitNote() : "";
     return isRunning(this.runState) ? "" : this.curves.history?.facts?.note || this.state.data.run?.note || "";
+  }
+
+  #waitNote() {
+    const { waits_for: reason, wait_seconds: wait } = this.curves.history?.facts ?? {};
+    if (!reason) return "It waits: other runs train first.";
+    return `It ${reason}${wait == null ? "" : `, and starts in about ${duration(wait)}`}.`;
   }
 
   #place() {

@@ -19,10 +19,11 @@ export class Next {
     this.todo = element("div", { class: "todo" }, [this.keep, this.draw, this.inspect, this.compare]);
     this.choices = { keep: this.#keepChoice(), compare: this.#compareChoice() };
     this.recent = element("ul", {});
+    this.recentTitle = element("h3", {}, ["Last finished runs, right on test pictures"]);
     this.root = element("section", { class: "panel next", "aria-label": "What next" }, [
       element("h2", {}, ["What next?"]), this.advice,
       this.todo, ...Object.values(this.choices),
-      element("h3", { class: "spoken" }, ["Last runs"]), this.recent,
+      this.recentTitle, this.recent,
     ]);
   }
 
@@ -89,6 +90,7 @@ export class Next {
     const key = JSON.stringify(recent);
     if (this.recent.dataset.key === key) return;
     this.recent.dataset.key = key;
+    this.recentTitle.hidden = !recent.length;
     this.recent.replaceChildren(...recent.slice(0, 3).map(({ title, url, accuracy }) =>
       element("li", {}, [element("a", { href: url, title }, [title]), element("b", {}, [Number.isFinite(accuracy) ? percent(accuracy) : ""])])));
   }

@@ -4,6 +4,7 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
+from compare_runs import finish
 from example_runs import a_request
 
 from cnnlib.design.spec import CNNSpec
@@ -11,8 +12,8 @@ from cnnlib.experiments.duel import Duel
 from cnnlib.records.run import Origin
 from cnnlib.runs import RunStore, studies
 from cnnlib.runs.studies import StudyStep
-from cnnlib.ui.common.pickers import run_titles as module
-from cnnlib.ui.common.pickers.run_titles import run_titles
+from cnnlib.ui.common.pickers import run_menu as module
+from cnnlib.ui.common.pickers.run_menu import best_first, run_titles
 
 
 @pytest.fixture
@@ -52,3 +53,18 @@ def test_a_fork_follows_the_run_that_it_began_from(store):
 def test_equal_titles_can_be_told_apart(store):
     ids = [store.submit(a_request(name="same")) for _ in range(2)]
     assert titles(store) == [f"same ({run_id})" for run_id in reversed(ids)]
+
+
+def test_a_finished_run_on_the_newest_dataset_is_chosen_first(store):
+    for name, test, fields in (
+        ("good", 0.95, {}),
+        ("better", 0.97, {"seed": 1}),
+        ("other pictures", 0.99, {"dataset": "mnist"}),
+        ("taught", 1.0, {"origin": Origin("000000000000", 3, weights_only=True)}),
+        ("cut off", 0.98, {"seed": 2}),
+    ):
+        state = "stopped" if name == "cut off" else "finished"
+        finish(store, store.submit(a_request(name=name, **fields)), test=test, state=state)
+    store.submit(a_request(name="waits", seed=3))
+    assert best_first(store.runs())[0].request.name == "better"
+    assert best_first(store.runs(), dataset="mnist")[0].request.name == "other pictures"

@@ -1,4 +1,4 @@
-"""The runs of a menu: those that belong together stand together, and say to what they belong."""
+"""The runs of a menu: their titles, what belongs together, and the one that is chosen at first."""
 
 from __future__ import annotations
 
@@ -37,6 +37,33 @@ def run_titles(runs: Iterable[Run], title: Callable[[Run], str]) -> dict[str, st
             heading = known.get(run.request.group)
             labels[run.id] = title(run) + (f" · {heading.what} {heading.title}" if heading else "")
     return distinct(labels)
+
+
+def best_first(runs: Iterable[Run], dataset: str = "") -> list[Run]:
+    """Sort runs: finished ones on a dataset first, and by descending accuracy within each group.
+
+    Args:
+        dataset: The preferred dataset; "" for that of the newest run.
+    """
+    runs = list(runs)
+    wanted = dataset or (runs[0].request.dataset if runs else "")
+
+    def rank(run: Run) -> tuple[bool, float]:
+        is_first = run.request.dataset == wanted and run.state == "finished"
+        return not is_first, -known_accuracy(run)
+
+    return sorted(runs, key=rank)
+
+
+def known_accuracy(run: Run) -> float:
+    """Return the accuracy of a run on the test split, else on the validation split; 0 without one.
+
+    That on the few pictures of a fine-tuning does not count.
+    """
+    origin = run.request.origin
+    if origin is not None and origin.weights_only:
+        return 0.0
+    return run.summary.get("test_accuracy") or run.summary.get("last_val_accuracy") or 0.0
 
 
 def _first_of_line(run: Run, by_id: dict[str, Run]) -> Run:
