@@ -262,19 +262,27 @@ class SanityCheck:
     @property
     def sentence(self) -> str:
         """The interpretation, in one sentence."""
-        rule = (
-            f"; an informative map is below all of them, and {percent(_LEAST_DECREASE, 0)} below "
-            "both averages"
-        )
+        count = len(self.copies) + len(self.random_weights)
+        beaten = self.beaten_copies + self.beaten_random_weights
+        faster = "the probability of the class falls faster in this map's order than in "
+        if self.is_informative:
+            return f"Informative: {faster}that of each of {count} maps that know nothing."
+        if beaten == count:
+            share = percent(_LEAST_DECREASE, 0)
+            found = f"that of each of {count} maps that know nothing, but by less than {share}."
+        else:
+            found = f"those of only {beaten} of {count} maps that know nothing."
+        return f"Not informative: {faster}{found}"
+
+    @property
+    def details(self) -> str:
+        """The numbers behind the sentence, as another sentence."""
         return (
-            f"{'Informative' if self.is_informative else 'Not informative'}: while pixels are "
-            "deleted in the map's order, the probability of the class is "
-            f"{self.ordered.mean():.2f} on average, below that of {self.beaten_copies} "
-            f"of {len(self.copies)} shifted, turned and mirrored copies of the map "
-            f"({self.copies.mean():.2f} on average) and "
-            f"{self.beaten_random_weights} of {len(self.random_weights)} maps of networks with "
-            f"random weights ({self.random_weights.mean():.2f} on average)"
-            f"{'' if self.is_informative else rule}."
+            f"The probability is {self.ordered.mean():.2f} on average in the map's order, "
+            f"{self.copies.mean():.2f} in those of {len(self.copies)} shifted, turned and mirrored "
+            f"copies ({self.beaten_copies} fall more slowly), and "
+            f"{self.random_weights.mean():.2f} in those of maps of {len(self.random_weights)} "
+            f"networks with random weights ({self.beaten_random_weights} fall more slowly)."
         )
 
     def to_dict(self) -> dict[str, Any]:

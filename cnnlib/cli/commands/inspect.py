@@ -189,6 +189,7 @@ def attribute_answer(args: argparse.Namespace) -> None:
     if total:
         print(total.sentence)
     print(check.sentence)
+    print(check.details)
 
 
 def _write(args: argparse.Namespace, values: np.ndarray, tiles: np.ndarray) -> None:

@@ -132,10 +132,8 @@ def test_a_map_that_is_the_same_with_random_weights_never_passes(trained, name):
     check = run_job(check_ranking(useless_rankings(0)[name], *trained))
     assert check.beaten_random_weights == 0 and check.correlation == pytest.approx(1)
     assert check.sentence.startswith("Not informative: ")
-    assert "and 0 of 19 maps of networks with random weights" in check.sentence
-    assert check.sentence.endswith(
-        "an informative map is below all of them, and 10 % below both averages."
-    )
+    assert check.sentence.endswith(f"only {check.beaten_copies} of 38 maps that know nothing.")
+    assert "maps of 19 networks with random weights (0 fall more slowly)" in check.details
 
 
 def test_contiguous_deletion_is_compared_with_contiguous_deletion(trained):
@@ -161,7 +159,8 @@ def test_integrated_gradients_of_a_trained_network_are_informative(trained):
     check = run_job(check_ranking(ranking_of("integrated"), *trained))
     assert check.is_informative, check.sentence
     assert check.sentence.startswith("Informative: ")
-    assert "below that of 19 of 19 shifted, turned and mirrored copies" in check.sentence
+    assert check.sentence.endswith("that of each of 38 maps that know nothing.")
+    assert "19 shifted, turned and mirrored copies (19 fall more slowly)" in check.details
     controls = np.concatenate([check.copies, check.random_weights])
     assert controls[:, 0] == pytest.approx(check.ordered[0])  # no pixel is deleted
     assert controls[:, -1] == pytest.approx(check.ordered[-1])  # all pixels are

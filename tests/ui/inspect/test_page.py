@@ -486,6 +486,9 @@ def test_every_method_explains_and_is_checked(store, spec):
         assert not app.exception and not app.error, method
         assert "Not informative: " in page_text(app)  # the network is untrained
         assert ("a gap of " in page_text(app)) == (method == "integrated")
+        other = "occlusion" if method == "integrated" else "integrated"
+        app.button(key="inspect_other_method").click().run()
+        assert app.segmented_control(key="inspect_method").value == other
 
 
 def test_a_network_whose_outputs_are_not_numbers_has_a_sentence_and_no_verdict(store):
