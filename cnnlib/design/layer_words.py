@@ -30,6 +30,7 @@ _SINGLE = {
     "shortcut.conv": "the convolution of the shortcut",
     "shortcut.norm": "the norm of the shortcut",
     "shortcut.pad": "the shortcut",
+    "sum": "the sum",
     "norm": "the norm after the last block",
     "act": "the activation after the last block",
 }

@@ -151,7 +151,7 @@ def test_a_reload_shows_the_same(url, page, run_id):
     open_layer(page, url, run_id, "features.conv1")
     page.get_by_role("slider", name="Training step").press("ArrowLeft")
     expect(page.get_by_text("At step 20 the network predicts")).to_be_visible()
-    pick(page, "Layer", "features.conv2 (convolution, 6 × 14 × 14)")
+    pick(page, "Layer", "Second convolution (6 × 14 × 14)")
     expect(page).to_have_url(re.compile(r"layer=features\.conv2"))
     page.reload()
     expect(page.get_by_text("At step 20 the network predicts")).to_be_visible(timeout=90_000)

@@ -10,6 +10,7 @@ from cnnlib.design.layer_words import layer_in_words
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import presets
 from cnnlib.errors import SpecError
+from cnnlib.probe.graph import steps
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ def test_a_name_is_put_in_words(name, words):
 def test_no_two_layers_of_a_network_have_the_same_words(preset):
     spec = replace(preset.spec, dropout=0.1, hidden_dropout=0.1, norm="batch")
     planned = plan(spec)
-    names = {layer.name for layer in (*planned.layers, *planned.walk())}
+    names = {layer.name for layer in (*planned.layers, *planned.walk(), *steps(planned))}
     assert len({layer_in_words(name) for name in names}) == len(names)
 
 

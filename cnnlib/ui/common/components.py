@@ -11,6 +11,7 @@ import numpy as np
 import streamlit as st
 
 from cnnlib.data.drawings import png
+from cnnlib.design.layer_words import layer_in_words
 from cnnlib.records.probe import Arithmetic, encode_float32, encode_uint8
 from cnnlib.records.run import Run
 from cnnlib.ui.common.browser_component import Component
@@ -124,7 +125,10 @@ def window_data(shown: Arithmetic) -> dict[str, Any]:
         "layer": shown.layer,
         "bias": shown.bias,
         "names": [_capitalise_name(name) for name in shown.input_names],
-        "after": [{"name": name, "values": encode_float32(values)} for name, values in shown.after],
+        "after": [
+            {"name": layer_in_words(name), "values": encode_float32(values)}
+            for name, values in shown.after
+        ],
     }
 
 

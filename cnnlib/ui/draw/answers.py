@@ -28,12 +28,15 @@ class AnswerCard:
         title: Of the network.
         role: "before teaching" or "after teaching" where both networks are shown; else "".
         picture: The input of the network: C x H x W, uint8.
-        answer: None while nothing is drawn, or before it is computed.
+        classes: All that the network knows.
+        answer: None while nothing is drawn, or before it is computed. The card then has the size
+            that it has with an answer.
     """
 
     title: str
     role: str
     picture: np.ndarray
+    classes: Sequence[str]
     answer: Answer | None
 
 
@@ -55,7 +58,7 @@ def _card_html(card: AnswerCard, cards: Sequence[AnswerCard]) -> str:
 
 def _says_html(answer: Answer | None) -> str:
     if answer is None:
-        return "<strong>?</strong>"
+        return "<strong>?</strong> <span>Draw something.</span>"
     size = "" if len(answer.name) <= _LARGE_NAME else ' class="word"'
     probability = f"{percent(answer.probability)} probability"
     return f"<strong{size}>{escape(answer.name)}</strong> <span>{probability}</span>"
@@ -65,15 +68,26 @@ def _bars_html(card: AnswerCard, cards: Sequence[AnswerCard]) -> str:
     """Build the bars of the classes, in the order of the labels."""
     answer = card.answer
     if answer is None:
-        return ""
+        rows = "".join(_bar_html(name, 0.0, "–") for name in card.classes[:MOST_CLASSES])
+        return f'<ul aria-hidden="true">{rows}</ul>'
     same = [each.answer for each in cards if each.answer and each.answer.classes == answer.classes]
     rows = "".join(
-        f"<li{' data-best' if label == answer.label else ''}><span>{escape(answer.classes[label])}"
-        f'</span><i><i style="width:{100 * answer.probabilities[label]:.1f}%"></i></i>'
-        f"<b>{percent(answer.probabilities[label], 1)}</b></li>"
+        _bar_html(
+            answer.classes[label],
+            answer.probabilities[label],
+            percent(answer.probabilities[label], 1),
+            is_best=label == answer.label,
+        )
         for label in likeliest_labels(same)
     )
     return f'<ul aria-label="Probability of each class">{rows}</ul>'
+
+
+def _bar_html(name: str, share: float, text: str, *, is_best: bool = False) -> str:
+    return (
+        f"<li{' data-best' if is_best else ''}><span>{escape(name)}</span>"
+        f'<i><i style="width:{100 * share:.1f}%"></i></i><b>{text}</b></li>'
+    )
 
 
 def likeliest_labels(answers: Sequence[Answer]) -> list[int]:

@@ -174,22 +174,22 @@ def _show_answers(
     notes = st.container()  # so that the cards keep their place, and no old ones stay beside them
     with notes:
         _show_all_differences(classifiers, pictures)
-    if pictures[0].is_empty:
-        notes.caption("Draw something. The answer changes with every stroke.")
-    else:
+    if not pictures[0].is_empty:
         with notes, viewer_awaited():
             answers = _ask_each("answer", classifiers, [each.run for each in classifiers], drawn)
     cards = [
-        AnswerCard(titles[each.run.id], roles.get(each.run.id, ""), picture, answer)
+        AnswerCard(
+            *(titles[each.run.id], roles.get(each.run.id, ""), picture, each.info.classes, answer)
+        )
         for each, picture, answer in zip_longest(classifiers, drawn, answers)
     ]
     st.html(answers_html(cards))
-    if answers:
+    if classifiers:
         with st.container(horizontal=True):
             for classifier, picture in zip(classifiers, pictures, strict=True):
                 run_id = classifier.run.id
                 name = "" if len(classifiers) == 1 else roles.get(run_id, titles[run_id])
-                inspect_button(classifier, picture, name)
+                inspect_button(classifier, picture, name, disabled=not answers)
     return answers
 
 
@@ -237,16 +237,20 @@ def describe_robustness(result: Robustness) -> str:
     )
 
 
-def inspect_button(classifier: Classifier, drawing: PreparedDrawing, name: str = "") -> None:
+def inspect_button(
+    classifier: Classifier, drawing: PreparedDrawing, name: str = "", *, disabled: bool = False
+) -> None:
     """Show a button that opens the inspection page with this network and this drawing.
 
     Args:
         name: Of the network, where there are several buttons.
+        disabled: Whether there is no drawing yet; the button then keeps its place.
     """
     if st.button(
         f"Look inside: {escape_markdown(name)}" if name else "Why? Look inside",
         icon=":material/search:",
         key=f"draw_why_{classifier.run.id}",
+        disabled=disabled,
         help="Opens Look inside with this drawing: feature maps, and the pixels that the "
         "prediction depends on.",
     ):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cnnlib.records.probe import Completeness, SanityCheck
     from cnnlib.ui.inspect.selection import Subject
 
-# On MNIST and CIFAR-10 maps of these methods pass the check most often (see bench/README.md).
+# On MNIST and CIFAR-10 maps of these methods pass the check most often (see docs/numbers.md).
 _PASS_MOST_OFTEN = ("integrated", "occlusion")
 MOST_MACS = 15_000_000_000  # a second or two on one thread
 

@@ -19,7 +19,7 @@ export class Next {
     this.todo = element("div", { class: "todo" }, [this.keep, this.draw, this.inspect, this.compare]);
     this.choices = { keep: this.#keepChoice(), compare: this.#compareChoice() };
     this.recent = element("ul", {});
-    this.recentTitle = element("h3", {}, ["Last finished runs, right on test pictures"]);
+    this.recentTitle = element("h3", {}, ["Last runs, on test pictures"]);
     this.root = element("section", { class: "panel next", "aria-label": "What next" }, [
       element("h2", {}, ["What next?"]), this.advice,
       this.todo, ...Object.values(this.choices),
