@@ -73,7 +73,7 @@ def test_the_page_server_shows_layers_and_predictions_of_a_run_without_torch(url
     expect(page.get_by_text("the network predicts")).to_be_visible()
     page.goto(f"{url}/draw?run={run_id}")
     pad = page.locator("canvas.upper-canvas")
-    expect(page.get_by_text("changes with every stroke")).to_be_visible()
+    expect(page.get_by_text("Draw something.", exact=True)).to_be_visible()
     pad.hover(position={"x": 140, "y": 60})
     page.mouse.down()
     pad.hover(position={"x": 140, "y": 220})

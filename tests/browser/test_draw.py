@@ -61,7 +61,7 @@ def expect_answer(page: Page, digit: str) -> None:
 
 def expect_empty_pad(page: Page) -> None:
     """Wait until the page reports an empty pad."""
-    expect(page.get_by_text("changes with every stroke")).to_be_visible(timeout=LOADING)
+    expect(page.get_by_text("Draw something.", exact=True)).to_be_visible(timeout=LOADING)
 
 
 def test_digits_drawn_with_the_mouse_are_read_at_every_place_and_size(

@@ -69,6 +69,21 @@ def test_rows_that_are_clicked_are_overlaid_and_stay_selected(three_runs, url, p
     assert page.url.endswith(f"/train?run={three_runs[0]}")
 
 
+def test_back_leaves_the_page_in_one_press_after_rows_were_chosen(three_runs, url, page):
+    page.goto(f"{url}/glossary")
+    page.get_by_test_id("stTopNav").get_by_role("link", name="Results").click()
+    expect(result_row(page, "fed")).to_be_attached()
+    show_each_seed(page)
+    for row in (0, 1, 0):
+        click_row(page, row)
+    expect(overlaid(page)).to_have_count(1)
+    expect(page).to_have_url(re.compile("run="))
+    page.go_back()
+    expect(page.get_by_role("heading", name="Glossary", level=1)).to_be_visible()
+    page.go_forward()
+    expect(overlaid(page)).to_have_count(1)
+
+
 def test_a_row_of_three_seeds_overlays_all_three(three_runs, url, page):
     page.goto(f"{url}/results")
     expect(result_row(page, "fed")).to_be_attached()

@@ -15,13 +15,28 @@ const SEARCH_DELAY = 200; // ms between the last letter and the page's search
 const COMPARISON = /^[a-z0-9_]+(<=|>=|<|>|=)./; // only the page understands them
 
 export function mount({ data, parentElement, setTriggerValue }) {
-  if (!tables.has(parentElement)) tables.set(parentElement, create(parentElement));
+  if (!tables.has(parentElement)) {
+    tables.set(parentElement, create(parentElement));
+    history.pushState = pushUnlessRuns;
+  }
   tables.get(parentElement).then((table) => table.update(data, setTriggerValue));
 }
 
 export function unmount({ parentElement }) {
   tables.get(parentElement)?.then((table) => table.root.remove());
   tables.delete(parentElement);
+  delete history.pushState; // that of its prototype is left
+}
+
+/** Back leaves the page in one press, however many rows were chosen: Streamlit makes an entry for each change of the address. */
+function pushUnlessRuns(state, unused, url) {
+  const others = (address) => {
+    const { pathname, searchParams } = new URL(address, location.href);
+    searchParams.delete("run");
+    return `${pathname}?${searchParams}`;
+  };
+  const isSame = url && others(url) === others(location.href);
+  History.prototype[isSame ? "replaceState" : "pushState"].call(history, state, unused, url);
 }
 
 async function create(host) {
