@@ -238,6 +238,12 @@ def test_the_numbers_follow_a_hand_that_is_faster_than_the_server(url, page):
     page.mouse.up()
 
 
+def test_the_line_under_the_network_is_of_the_design_that_is_shown(url, page):
+    open_lab(page, url)
+    page.locator("button.resize", has_text="+").first.click()
+    expect(page.locator("p.about")).to_contain_text("20 maps")  # the pointer did not move
+
+
 def test_another_dataset_is_not_asked_for_a_picture_of_the_one_before(
     mnist_folder, app_server, page
 ):

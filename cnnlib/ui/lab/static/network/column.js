@@ -8,7 +8,7 @@ const WIDE_HEAD = 92; // from this width on a column has buttons for its channel
 const SHORT_HEAD = 74; // below this width a title is shortened
 
 export class Column {
-  /** @param {object} on onHover(text), onChoose(column, map), onOpen(column), onFold(key, isFolded), onResize(column, sign), onMove(event, column, place). */
+  /** @param {object} on onHover(function that returns a text, or null), onChoose(column, map), onOpen(column), onFold(key, isFolded), onResize(column, sign), onMove(event, column, place). */
   constructor(on) {
     this.on = on;
     this.maps = [];
@@ -21,16 +21,16 @@ export class Column {
     this.size = element("p", { class: "sub size" }, [this.less, this.shape, this.more]);
     this.head = element("header", {}, [this.title, this.fold, this.sub, this.size]);
     this.grid = element("div", { class: "grid" });
-    this.units = new Units({ onHover: (text) => on.onHover(text || this.text), onChoose: (unit) => on.onChoose(this.item.column, unit), onMove: (event) => on.onMove(event, this.item.column, 0) });
+    this.units = new Units({ onHover: (text) => on.onHover(() => text || this.text), onChoose: (unit) => on.onChoose(this.item.column, unit), onMove: (event) => on.onMove(event, this.item.column, 0) });
     this.grid.append(this.units.root);
     this.all = button("", { class: "all" }, () => on.onOpen(this.item.column));
     this.fill = element("i", {});
     this.share = element("small", {});
     this.foot = element("footer", {}, [this.all, element("div", { class: "share" }, [this.fill]), this.share]);
     this.root = element("div", { class: "column", role: "group" }, [this.head, this.grid, this.foot]);
-    this.root.addEventListener("pointerenter", () => on.onHover(this.text));
-    this.root.addEventListener("focusin", (event) => event.target !== this.root && !event.target.dataset.map && on.onHover(this.text));
-    this.root.addEventListener("pointerleave", () => on.onHover(""));
+    this.root.addEventListener("pointerenter", () => on.onHover(() => this.text));
+    this.root.addEventListener("focusin", (event) => event.target !== this.root && !event.target.dataset.map && on.onHover(() => this.text));
+    this.root.addEventListener("pointerleave", () => on.onHover(null));
   }
 
   /** @param {object} view plan, layout, shares ("params" or "macs"), chosen, answer (the column of the newest answer, or undefined). */
@@ -97,8 +97,8 @@ export class Column {
   #addMap() {
     const place = this.maps.length;
     const map = button("", { class: "map", tabindex: "-1", "data-map": "0", "aria-pressed": "false" }, () => this.on.onChoose(this.item.column, Number(map.dataset.map)));
-    map.addEventListener("pointerenter", () => this.on.onHover(this.mapText(place)));
-    map.addEventListener("pointerleave", () => this.on.onHover(this.text));
+    map.addEventListener("pointerenter", () => this.on.onHover(() => this.mapText(place)));
+    map.addEventListener("pointerleave", () => this.on.onHover(() => this.text));
     map.addEventListener("keydown", (event) => this.on.onMove(event, this.item.column, place));
     this.maps.push(map);
     this.grid.append(map);

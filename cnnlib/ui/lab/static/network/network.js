@@ -13,7 +13,7 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 export class Network {
   /** @param {object} on What the person does: onView() (other maps are needed), onResize(column, sign), and the input's events. */
   constructor(on) {
-    Object.assign(this, { on, plan: null, planKey: "", parts: new Map(), prepared: [], answer: null, chosen: null, hovered: "", problem: "" });
+    Object.assign(this, { on, plan: null, planKey: "", parts: new Map(), prepared: [], answer: null, chosen: null, hovered: null, problem: "" });
     Object.assign(this, { unfolded: new Map(), open: new Set(), shares: "params", isStale: true, colours: "", areTilesDirty: true, areLinksDirty: true });
     this.input = new Input(on);
     this.answers = new Answers((number) => this.choose(this.plan.columns.length - 1, number));
@@ -139,7 +139,7 @@ export class Network {
 
   #addPart(column) {
     const part = new Column({
-      onHover: (text) => this.#hover(text),
+      onHover: (describe) => this.#hover(describe),
       onChoose: (number, map) => this.choose(number, map),
       onOpen: (number) => this.#toggleOpen(number),
       onFold: (key, isFolded) => this.#setFold(key, isFolded),
@@ -171,7 +171,7 @@ export class Network {
     const isSame = this.chosen?.[0] === column && this.chosen[1] === map;
     this.chosen = isSame || column === null ? null : [column, map];
     this.areLinksDirty = true;
-    this.hovered = "";
+    this.hovered = null;
     this.#updateParts();
     write(this.spoken, this.chosen ? this.#chosenText() : "No map is chosen.");
     this.on.onView();
@@ -235,8 +235,9 @@ export class Network {
     return [next.column, heights.indexOf(Math.min(...heights))];
   }
 
-  #hover(text) {
-    this.hovered = text;
+  /** Keep what describes the part under the pointer: its text changes with the design. */
+  #hover(describe) {
+    this.hovered = describe;
     this.#describe();
   }
 
@@ -246,6 +247,6 @@ export class Network {
     write(this.waiting, this.problem);
     const problem = isInTheWay ? "" : this.problem;
     this.root.dataset.problem = String(Boolean(problem));
-    write(this.about, problem || this.hovered || this.#chosenText() || HINT);
+    write(this.about, problem || this.hovered?.() || this.#chosenText() || HINT);
   }
 }
