@@ -7,21 +7,21 @@ both. For the same reason figures have no background, and the page sets the colo
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
 
-BLUE = "#0068a8"
-ORANGE = "#d08000"
-GREEN = "#0e9c79"
-VERMILION = "#c43a00"
-PURPLE = "#bc6ab4"
-SKY = "#2a97ea"
-GREY = "#7d8894"
+# Pages and canvases read the same file.
+_TOKENS = Path(__file__).parents[1] / "ui" / "common" / "static" / "tokens.css"
+_MARKS = dict(re.findall(r"--mark-(\w+): (#[0-9a-f]{6});", _TOKENS.read_text(encoding="utf-8")))
+BLUE, ORANGE, GREEN = _MARKS["blue"], _MARKS["orange"], _MARKS["green"]
+VERMILION, PURPLE, SKY, GREY = (_MARKS[name] for name in ("vermilion", "purple", "sky", "grey"))
 
 CATEGORICAL = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY)
 

@@ -142,6 +142,21 @@ def test_figures_have_the_colours_of_the_theme():
     assert list(theme.DIVERGING) == THEME["chartDivergingColors"]
 
 
+def test_colours_of_marks_are_declared_once_and_those_of_a_page_are_of_the_theme():
+    tokens = ROOT / "cnnlib" / "ui" / "common" / "static" / "tokens.css"
+    sources = [
+        path for kind in ("css", "js", "py") for path in (ROOT / "cnnlib").rglob(f"*.{kind}")
+    ]
+    others = {path: path.read_text(encoding="utf-8") for path in sources if path != tokens}
+    for colour in (*theme.CATEGORICAL, theme.GREY):
+        assert [str(path) for path, text in others.items() if colour in text.lower()] == []
+    text = tokens.read_text(encoding="utf-8")
+    light, dark = THEME["light"], THEME["dark"]
+    assert f"--line: light-dark({light['borderColor']}, {dark['borderColor']});" in text
+    assert f"--accent: light-dark(var(--mark-blue), {dark['primaryColor']});" in text
+    assert light["primaryColor"] == theme.BLUE
+
+
 # -- no test is skipped silently in CI -------------------------------------------------------------
 
 

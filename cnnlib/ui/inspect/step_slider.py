@@ -170,7 +170,7 @@ def marks_html(steps: Sequence[int], checkpoints: frozenset[int]) -> str:
         left = 100 * position / (len(steps) - 1)
         is_checkpoint = step in checkpoints
         style = (
-            "width:8px;height:8px;border-radius:50%;background:var(--st-primary-color,#0068a8)"
+            "width:8px;height:8px;border-radius:50%;background:var(--accent)"
             if is_checkpoint
             else "width:1px;height:8px;background:currentColor;opacity:0.4"
         )

@@ -55,7 +55,8 @@ def show_page() -> None:
     st.set_page_config(
         page_title="CNN Lab", page_icon=str(static_folder("common") / "icon.svg"), layout="wide"
     )
-    st.html(static_folder("common") / "page.css")
+    for sheet in ("tokens.css", "page.css"):
+        st.html(static_folder("common") / sheet)
     pages = {row[0]: _page(*row, is_shown=row in _MENU) for row in (*_MENU, *_OTHERS)}
     page = st.navigation([*pages.values()], position="top")
     _close_menu(key="close_menu", data={})  # takes no space: see page.css

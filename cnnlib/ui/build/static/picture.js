@@ -184,7 +184,7 @@ function showControl(key, tries = 120) {
   if (document.activeElement !== field && tries) return requestAnimationFrame(() => showControl(key, tries - 1)); // its tab opens
   if (!control) return;
   control.scrollIntoView({ block: "center" });
-  const frame = { outline: "2px solid #147bc1", outlineOffset: "4px" };
+  const frame = { outline: "2px solid var(--accent)", outlineOffset: "4px" };
   control.animate([frame, frame, { ...frame, outlineColor: "transparent" }], 1500);
 }
 

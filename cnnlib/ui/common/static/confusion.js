@@ -95,7 +95,7 @@ const STYLES = `
 .confusion tr:first-child th { text-align: center; }
 .confusion tr:first-child th:first-child { text-align: right; }
 .confusion td { padding: 0 0.2em; text-align: center; border-radius: 2px; min-width: 1.5em; width: calc(100% / var(--classes)); }
-.confusion td { background: color-mix(in srgb, #d08000 calc(var(--strength) * 55%), var(--st-secondary-background-color)); }
+.confusion td { background: color-mix(in srgb, var(--mark-orange) calc(var(--strength) * 55%), var(--st-secondary-background-color)); }
 .confusion td[data-right="true"] { background: color-mix(in srgb, var(--st-primary-color) calc(10% + var(--strength) * 35%), var(--st-secondary-background-color)); font-weight: 600; }
 .confusion td[data-chosen="true"] { outline: 2px solid var(--st-text-color); outline-offset: -1px; }
 .confusion.pickable td { cursor: pointer; }

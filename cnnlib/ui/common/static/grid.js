@@ -75,7 +75,8 @@ class Grid {
     context.scale(pixelRatio, pixelRatio);
     context.imageSmoothingEnabled = false;
     const style = getComputedStyle(this.root);
-    const lineColours = { border: style.getPropertyValue("--st-border-color") || "#888", frame: style.getPropertyValue("--st-primary-color") || "#0068a8" };
+    const names = { border: "--st-border-color", frame: "--st-primary-color", silent: "--mark-orange" };
+    const lineColours = Object.fromEntries(Object.entries(names).map(([key, name]) => [key, style.getPropertyValue(name)]));
     for (let i = 0; i < count; i++) this.drawTile(context, i, lineColours);
     this.canvas.dataset.drawn = String(Number(this.canvas.dataset.drawn ?? 0) + 1);
   }
@@ -89,7 +90,7 @@ class Grid {
     context.strokeStyle = lineColours.border;
     context.strokeRect(x - 0.5, y - 0.5, w + 1, h + 1);
     if (this.silent.has(i)) {
-      context.strokeStyle = "#d08000";
+      context.strokeStyle = lineColours.silent;
       context.beginPath();
       context.moveTo(x, y + h);
       context.lineTo(x + w, y);

@@ -1,7 +1,5 @@
 /** Numbers as pixels: decoding of the server's base64, colour scales for signed and unsigned values, number format. */
 
-const FALLBACK = ["#003f66", "#005d96", "#4785b9", "#8cb1d3", "#d0ddeb", "#efd8d3", "#e4a08d", "#d26647", "#b03400", "#7a2400"];
-
 function bytes(text) {
   const raw = atob(text);
   const decoded = new Uint8Array(raw.length);
@@ -28,9 +26,9 @@ export function reader({ values, exact, size, lows, highs }) {
 /** 256 colours of the page's diverging scale, from negative to positive; zero has the background colour of the page. */
 export function divergingColours(host) {
   const style = getComputedStyle(host);
-  const listed = style.getPropertyValue("--st-chart-diverging-colors").split(",").filter((c) => c.trim());
-  const page = style.getPropertyValue("--st-background-color").trim() || "#ffffff";
-  const stops = (listed.length > 1 ? listed : FALLBACK).map((c) => c.trim()).map(rgb);
+  const listed = style.getPropertyValue("--st-chart-diverging-colors").split(",");
+  const page = style.getPropertyValue("--st-background-color").trim();
+  const stops = listed.map((colour) => rgb(colour.trim()));
   stops.splice(stops.length / 2, 0, rgb(page));
   return ramp(stops);
 }

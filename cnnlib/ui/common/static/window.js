@@ -127,8 +127,9 @@ class WindowView {
     context.fillRect(0, 0, canvas.width, canvas.height);
     context.drawImage(tile, left * scale, above * scale, width * scale, height * scale);
     const lineWidth = Math.max(2, scale / 5);
-    const page = getComputedStyle(this.root).getPropertyValue("--st-background-color") || "#ffffff";
-    for (const [colour, width] of [[page, 2 * lineWidth], ["#d08000", lineWidth]]) { // a rim keeps it visible on orange values
+    const style = getComputedStyle(this.root);
+    const [page, mark] = ["--st-background-color", "--mark-orange"].map((name) => style.getPropertyValue(name));
+    for (const [colour, width] of [[page, 2 * lineWidth], [mark, lineWidth]]) { // a rim keeps it visible on orange values
       context.strokeStyle = colour;
       context.lineWidth = width;
       context.strokeRect((x + left) * scale, (y + above) * scale, w * scale, h * scale);
@@ -191,6 +192,6 @@ const STYLES = `
 select { font: inherit; color: inherit; background: var(--st-background-color); border: 1px solid var(--st-border-color); border-radius: var(--st-base-radius); max-width: 100%; }
 table { border-collapse: collapse; }
 td { border: 1px solid var(--st-border-color); padding: 0.15rem 0.4rem; text-align: right; }
-.largest { font-weight: 700; outline: 2px solid #d08000; outline-offset: -2px; }
+.largest { font-weight: 700; outline: 2px solid var(--mark-orange); outline-offset: -2px; }
 .sum { font-size: 0.9375rem; margin: 0; }
 `;
