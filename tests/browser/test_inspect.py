@@ -207,6 +207,14 @@ def test_a_click_on_a_confusion_shows_its_pictures_and_one_of_them_opens(url, st
     expect(page.locator(".confusion [data-chosen=true]")).to_have_attribute(
         "title", re.compile("pictures of 2: predicted as 7")
     )
+    for key, predicted in (("ArrowLeft", 6), ("ArrowRight", 7)):
+        page.keyboard.press(key)
+        expect(page.locator(".confusion td:focus")).to_have_attribute(
+            "aria-label", re.compile(f"pictures of 2: predicted as {predicted}")
+        )
+        page.keyboard.press("Enter")
+        heading = f"Pictures of 2, predicted as {predicted}"
+        expect(page.get_by_role("heading", name=heading)).to_be_visible()
     pictures = page.locator(".grid canvas")
     pictures.scroll_into_view_if_needed()
     pictures.click(position={"x": 20, "y": 20})

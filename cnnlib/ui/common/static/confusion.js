@@ -2,7 +2,8 @@
  * The confusion matrix: one row for each true class, one column for each predicted class. The diagonal is what is right: bold
  * on blue, stronger with its share of the true class. Errors are on orange, stronger the more there are, the most in full.
  *
- * The Lab shows it in a small panel; pages mount it, where a click chooses a cell.
+ * The Lab shows it in a small panel; pages mount it, where a click chooses a cell. By keyboard, Tab leads to a cell, arrow keys
+ * to the others, and Enter chooses one.
  */
 import { element, write } from "./live/dom.js";
 
@@ -14,8 +15,12 @@ export class Confusion {
     Object.assign(this, { onPick, key: "" });
     this.table = element("table", {});
     this.root = element("div", { class: "confusion", role: "group", "aria-label": "Confusion matrix", tabindex: "0" }, [element("style", {}, [STYLES]), this.table]);
-    this.root.classList.toggle("pickable", Boolean(onPick));
+    if (!onPick) return;
+    this.root.classList.add("pickable");
+    this.root.removeAttribute("tabindex"); // its cells have the focus
+    this.table.setAttribute("role", "grid");
     this.table.addEventListener("click", ({ target }) => this.#pick(target.closest("td")));
+    this.table.addEventListener("keydown", (event) => this.#move(event));
   }
 
   /**
@@ -33,13 +38,37 @@ export class Confusion {
     this.mostErrors = Math.max(1, ...counts.flatMap((row, i) => row.filter((_, j) => j !== i)));
     this.table.style.setProperty("--classes", String(counts.length + 1));
     counts.forEach((row, i) => this.#showRow(this.table.rows[i + 1], row, i, names));
+    if (this.onPick && !this.table.querySelector("td[tabindex='0']")) this.#reach(this.#cell(...(options.chosen ?? [0, 0])));
+  }
+
+  #cell(row, column) {
+    return this.table.rows[row + 1]?.cells[column + 1];
+  }
+
+  #move(event) {
+    const cell = event.target.closest("td");
+    if (event.key === "Enter" || event.key === " ") this.#pick(cell);
+    const [dx, dy] = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] }[event.key] ?? [0, 0];
+    const next = this.#cell(cell.parentNode.rowIndex - 1 + dy, cell.cellIndex - 1 + dx);
+    if (event.key.startsWith("Arrow") || event.key === " ") event.preventDefault();
+    if (next?.tagName !== "TD" || next === cell) return;
+    this.#reach(next);
+    next.focus();
+  }
+
+  /** Let Tab lead to a cell. */
+  #reach(cell) {
+    const before = this.table.querySelector("td[tabindex='0']");
+    if (before) before.tabIndex = -1;
+    cell.tabIndex = 0;
   }
 
   #build(size) {
     const cells = (tag, attributes, length) => Array.from({ length }, () => element(tag, attributes));
     const corner = element("th", { title: "Rows: the true class. Columns: the predicted class." }, ["true ↓"]);
     const head = element("tr", {}, [corner, ...cells("th", { scope: "col" }, size)]);
-    const rows = Array.from({ length: size }, () => element("tr", {}, [...cells("th", { scope: "row" }, 1), ...cells("td", {}, size)]));
+    const focusable = this.onPick ? { tabindex: "-1", role: "gridcell" } : {};
+    const rows = Array.from({ length: size }, () => element("tr", {}, [...cells("th", { scope: "row" }, 1), ...cells("td", focusable, size)]));
     this.table.replaceChildren(head, ...rows);
   }
 
@@ -58,6 +87,7 @@ export class Confusion {
       const isRight = i === place;
       write(cell, number ? (asShares ? `${(100 * share).toFixed(1)} %` : number.toLocaleString("en")) : "");
       cell.title = `${number} of ${total} pictures of ${names[place]}: predicted as ${names[i]}`;
+      if (this.onPick) cell.setAttribute("aria-label", cell.title);
       cell.dataset.right = String(isRight);
       cell.dataset.chosen = String(chosen?.[0] === place && chosen[1] === i);
       cell.style.setProperty("--strength", String(isRight ? share : Math.log1p(number) / Math.log1p(this.mostErrors)));
@@ -65,7 +95,9 @@ export class Confusion {
   }
 
   #pick(cell) {
-    if (cell && this.onPick) this.onPick(cell.parentNode.rowIndex - 1, cell.cellIndex - 1);
+    if (!cell) return;
+    this.#reach(cell);
+    this.onPick(cell.parentNode.rowIndex - 1, cell.cellIndex - 1);
   }
 }
 
@@ -89,7 +121,7 @@ export function unmount({ parentElement }) {
 
 const STYLES = `
 .confusion { color: var(--st-text-color); font: 0.875rem/1.75 var(--st-font); font-variant-numeric: tabular-nums; overflow: auto; scrollbar-width: thin; }
-.confusion:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 2px; }
+.confusion:focus-visible, .confusion td:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 2px; }
 .confusion table { border-collapse: separate; border-spacing: 1px; width: 100%; }
 .confusion th { font-weight: 400; color: color-mix(in srgb, var(--st-text-color) 72%, var(--st-background-color)); padding: 0 0.4em; text-align: right; white-space: nowrap; }
 .confusion tr:first-child th { text-align: center; }
