@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from cnnlib.records.run import Run
     from cnnlib.runs.store import RunStore
 
-_BATCH = 128  # pictures per step, for the memory of a design without a recipe
 
 
 def differing_settings(rows: Sequence[Row]) -> dict[str, list[str]]:
@@ -76,10 +75,13 @@ def setting_text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def design_difference(before: CNNSpec, after: CNNSpec) -> DesignDifference:
+def design_difference(
+    before: CNNSpec, after: CNNSpec, recipes: tuple[Recipe, Recipe]
+) -> DesignDifference:
     """Compare two designs: changed fields, layers and costs.
 
-    Memory is that of a training step with 128 images and SGD.
+    Args:
+        recipes: Of each design; the memory of a training step depends on batch size and optimiser.
 
     Raises:
         SpecError: The layers of one of them do not fit.
@@ -92,7 +94,10 @@ def design_difference(before: CNNSpec, after: CNNSpec) -> DesignDifference:
         for name, (old, new) in pairs.items()
         if old != new
     }
-    costs = [cost(each, batch_size=_BATCH) for each in (one, two)]
+    costs = [
+        cost(each, batch_size=recipe.batch_size, optimizer=recipe.optimizer)
+        for each, recipe in zip((one, two), recipes, strict=True)
+    ]
     names = ("params", "macs", "training_bytes", "receptive_field")
     return DesignDifference(
         changed,

@@ -47,7 +47,7 @@ def engine_notes(run: Run, epochs: Sequence[EpochEnd]) -> dict[str, str]:
     notes = {
         "Engine": _engine(run),
         "Machine": _machine(run),
-        "Memory": _memory(run, epochs, forecast.get("peak_memory_bytes")),
+        "Memory, whole run": _memory(run, epochs, forecast.get("peak_memory_bytes")),
         "Time": _time(run, epochs, forecast),
         "Weights": _weights(run, epochs),
     }

@@ -20,6 +20,8 @@ from cnnlib.compare.differences import design_difference, differing_settings
 from cnnlib.compare.results_table import ResultsTable
 from cnnlib.compare.rows import best_of_sentence, load_rows, trained_on
 from cnnlib.compare.seeds import wilson
+from cnnlib.design.cost import cost
+from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import RecipeError, StoreError
 from cnnlib.figures.compare import class_figure, cost_figure, curves_figure, settings_figure
@@ -324,7 +326,7 @@ def test_only_what_differs_between_rows_is_shown(store):
 
 def test_a_design_difference_names_layers_settings_and_costs():
     small = CNNSpec(in_size=(1, 8, 8), channels=(4,), hidden_dims=())
-    found = design_difference(small, replace(small, channels=(4, 6)))
+    found = design_difference(small, replace(small, channels=(4, 6)), (Recipe(), Recipe()))
     assert found.settings == {"channels": ("4", "4, 6")}
     assert [change.what for change in found.layers if change.what in ("added", "removed")] == [
         "added"
@@ -334,9 +336,17 @@ def test_a_design_difference_names_layers_settings_and_costs():
     assert sum(change.params for change in found.layers) == 222 + 250 - 650
 
 
+def test_the_memory_of_a_step_is_that_of_each_recipe():
+    spec, large = CNNSpec(), Recipe(batch_size=128, optimizer="adamw")
+    small = replace(large, batch_size=16)
+    before, after = design_difference(spec, spec, (large, small)).costs["training_bytes"]
+    assert before == cost(plan(spec), batch_size=128, optimizer="adamw").training_bytes
+    assert after == cost(plan(spec), batch_size=16, optimizer="adamw").training_bytes
+
+
 def test_kernel_sizes_that_are_not_square_differ_as_height_x_width():
     wide = CNNSpec(channels=(4, 4), kernel_size=((3, 5), 3))
-    found = design_difference(wide, replace(wide, kernel_size=3))
+    found = design_difference(wide, replace(wide, kernel_size=3), (Recipe(), Recipe()))
     assert found.settings == {"kernel_size": ("3x5, 3", "3")}
 
 

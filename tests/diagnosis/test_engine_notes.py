@@ -37,7 +37,7 @@ def store(tmp_path):
 def test_a_run_that_was_only_asked_for_tells_its_forecast(store):
     run = store.run(store.submit(a_request(), forecast=PROMISED))
     assert engine_notes(run, ()) == {
-        "Memory": "Forecast about 390 MB, give or take 70 MB.",
+        "Memory, whole run": "Forecast about 390 MB, give or take 70 MB.",
         "Time": "Forecast 12 s per epoch, a guess, because nothing was measured on this machine "
         "yet.",
     }
@@ -57,7 +57,7 @@ def test_a_finished_run_tells_what_was_chosen_and_what_came_of_the_forecast(stor
         "Engine": "1 processor thread, channels-last format, float32: the fastest of 2 measured "
         "modes (200 ms per step in training; in the trial 12.1 ms, t1-nchw-fp32 14 ms).",
         "Machine": "abacus, torch 2.",
-        "Memory": "Peak 412 MB, forecast about 390 MB, give or take 70 MB.",
+        "Memory, whole run": "Peak 412 MB, forecast about 390 MB, give or take 70 MB.",
         "Time": "Forecast 12 s per epoch, a guess, because nothing was measured on this machine "
         "yet; measured 14 s per epoch; in total 2.0 s, forecast 24 s.",
     }

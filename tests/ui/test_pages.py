@@ -131,8 +131,21 @@ def test_the_card_beside_the_form_says_what_the_training_will_cost(store):
     app = open_page("train", dataset="digits")
     app.selectbox(key="train_preset").select("lenet5").run()
     [card] = [each.proto.body for each in app.get("html") if 'class="costs"' in each.proto.body]
-    for what in ("Time in total", "Time per epoch", "Memory", "Training pictures", "106,154"):
+    for what in ("Time in total", "Time per epoch", "Training pictures", "106,154"):
         assert what in card
+
+
+def test_train_and_a_duel_give_a_design_and_its_recipe_the_same_memory(store):
+    train = open_page("train", dataset="digits")
+    train.selectbox(key="train_preset").select("lenet5").run()
+    [card] = [each.proto.body for each in train.get("html") if 'class="costs"' in each.proto.body]
+    results = open_page("results", view="duel")
+    a = results.selectbox(key="compare_A")
+    a.select(next(each for each in a.options if "(lenet5)" in each)).run()
+    [memory] = [each for each in results.metric if each.label == "Memory, training step"]
+    assert f"<dd>{memory.value.partition(' → ')[0]}</dd>" in card
+    assert "a batch of 32 pictures with AdamW" in memory.help  # the default recipe on digits
+    assert "Memory, training step<small>batch of 32, AdamW</small>" in card
 
 
 @pytest.fixture

@@ -127,7 +127,10 @@ def _settings(rows: Sequence[Row]) -> None:
     ]
     st.plotly_chart(settings_figure(lines), key="results_settings")
     if len(rows) == 2 and rows[0].request.spec != rows[1].request.spec:
-        a, b = (Side(name, row.request.spec) for row, name in zip(rows, labels(rows), strict=True))
+        a, b = (
+            Side(name, row.request.spec, recipe=row.request.recipe)
+            for row, name in zip(rows, labels(rows), strict=True)
+        )
         difference_view(a, b)
 
 

@@ -11,23 +11,21 @@ from cnnlib.figures.labels import kind_label, settings_label, shape_text
 from cnnlib.records.setting_labels import setting_label
 from cnnlib.ui.common.format import escape_markdown, pixels
 from cnnlib.units import format_size, short_count
+from cnnlib.vocabulary.training import OPTIMIZERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cnnlib.design.layers import Leaf
     from cnnlib.records.compare import LayerChange
+    from cnnlib.records.recipe import Recipe
     from cnnlib.ui.results.duel_form import Side
 
 
 _COSTS: dict[str, tuple[str, Callable[[float], str], str]] = {
     "params": ("Parameters", short_count, "Trainable weights and biases."),
     "macs": ("MACs per picture", short_count, "Multiply-accumulate operations for one picture."),
-    "training_bytes": (
-        "Memory of a training step",
-        format_size,
-        "Estimate for a batch of 128 pictures with SGD.",
-    ),
+    "training_bytes": ("Memory, training step", format_size, ""),
     "receptive_field": (
         "Receptive field",
         pixels,
@@ -41,10 +39,13 @@ _SCROLLED_PIXELS = 720
 
 def difference_view(a: Side, b: Side) -> None:
     """Show the changes from A to B: costs, settings and layers."""
-    difference = design_difference(a.spec, b.spec)
+    assert a.recipe is not None and b.recipe is not None  # only a menu has sides without
+    difference = design_difference(a.spec, b.spec, (a.recipe, b.recipe))
     with st.container(horizontal=True):
         for name, (before, after) in difference.costs.items():
             title, format_cost, help = _COSTS[name]
+            if name == "training_bytes":
+                help = _describe_steps(a.recipe, b.recipe)
             ratio = _describe_ratio(after / before) if before else ""
             st.metric(
                 title,
@@ -64,11 +65,24 @@ def difference_view(a: Side, b: Side) -> None:
     _layer_table(a, b, difference.layers)
 
 
+def _describe_steps(a: Recipe, b: Recipe) -> str:
+    """Describe with which batch size and optimiser the memory of a step is meant."""
+    step_a, step_b = (
+        f"a batch of {recipe.batch_size} pictures with {OPTIMIZERS[recipe.optimizer].label}"
+        for recipe in (a, b)
+    )
+    steps = step_a if step_a == step_b else f"A: {step_a}; B: {step_b}"
+    return (
+        "All tensors that are in memory at the moment of a training step at which most are, from "
+        f"the recipe: {steps}."
+    )
+
+
 def _describe_ratio(ratio: float) -> str:
-    """Format ``7.1x A``, ``1.05x A`` or ``0.013x A``."""
+    """Format ``7.1 × A``, ``1.05 × A`` or ``0.013 × A``."""
     if ratio < 0.1:
-        return f"{ratio:.2g}x A"
-    return f"{ratio:.2f}x A" if ratio < 2 else f"{ratio:,.1f}x A"
+        return f"{ratio:.2g} × A"
+    return f"{ratio:.2f} × A" if ratio < 2 else f"{ratio:,.1f} × A"
 
 
 def _layer_table(a: Side, b: Side, changes: Sequence[LayerChange]) -> None:

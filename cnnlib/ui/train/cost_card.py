@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cnnlib.data.split import validation_size
+from cnnlib.design.cost import cost
+from cnnlib.design.plan import plan
 from cnnlib.runs.capacity import default_runs
 from cnnlib.train.execution.forecast import Basis, Forecast, forecast, train_count
 from cnnlib.train.submit import with_settled_mode
 from cnnlib.ui.common.format import count
 from cnnlib.ui.common.shared import folders, run_store
-from cnnlib.units import forecast_size, format_time, plural
+from cnnlib.units import forecast_size, format_size, format_time, plural
+from cnnlib.vocabulary.training import OPTIMIZERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cnnlib.design.cost import Cost
     from cnnlib.records.dataset import DatasetInfo
+    from cnnlib.records.recipe import Recipe
     from cnnlib.records.run import RunRequest
 
 Line = tuple[str, str, str]  # what, its value, a note
@@ -32,14 +35,10 @@ _BASES: dict[Basis, str] = {
 }
 
 
-def show_cost(cost: Cost, request: RunRequest, info: DatasetInfo, seeds: int) -> None:
-    """Show the size of the network, and time, memory and pictures if the dataset's size is known.
-
-    Args:
-        cost: Of the fitted design.
-    """
+def show_cost(request: RunRequest, info: DatasetInfo, seeds: int) -> None:
+    """Show the size of the network, and time, memory and pictures where they are known."""
     st.header("What it will cost", anchor=False)
-    lines, basis = size_lines(cost), ""
+    lines, basis = size_lines(request), ""
     if info.train_count:
         threads = run_store().workers.free_threads()
         estimate = forecast(with_settled_mode(request, seeds), info, folders(), threads)
@@ -54,11 +53,14 @@ def show_cost(cost: Cost, request: RunRequest, info: DatasetInfo, seeds: int) ->
         st.caption(basis)
 
 
-def size_lines(cost: Cost) -> list[Line]:
-    """Describe the size of a network."""
+def size_lines(request: RunRequest) -> list[Line]:
+    """Describe the size of a network, and the memory of a step with its recipe, as Build does."""
+    recipe = request.recipe
+    costs = cost(plan(request.spec), batch_size=recipe.batch_size, optimizer=recipe.optimizer)
     return [
-        ("Parameters", count(cost.params), ""),
-        ("MACs", count(cost.macs), "multiply-accumulate operations for one picture"),
+        ("Parameters", count(costs.params), ""),
+        ("MACs", count(costs.macs), "multiply-accumulate operations for one picture"),
+        ("Memory, training step", format_size(costs.training_bytes), _step_note(recipe)),
     ]
 
 
@@ -70,11 +72,20 @@ def forecast_lines(estimate: Forecast, epochs: int, seeds: int) -> list[Line]:
     """
     turns = ceil(seeds / default_runs())
     runs = f", {seeds} runs" if seeds > 1 else ""
+    each = "; for each run" if runs else ""
     return [
         ("Time in total", _time(estimate.seconds * turns), f"{plural(epochs, 'epoch')}{runs}"),
         ("Time per epoch", _time(estimate.seconds_per_epoch), ""),
-        ("Memory", forecast_size(estimate.peak_memory_bytes), "of each run" if runs else ""),
+        ("Memory, whole run", forecast_size(estimate.peak_memory_bytes), _RUN_NOTE + each),
     ]
+
+
+_RUN_NOTE = "the dataset, and a step with the working memory of its program"
+
+
+def _step_note(recipe: Recipe) -> str:
+    """Describe what the memory of a step depends on: ``batch of 128, AdamW``."""
+    return f"batch of {recipe.batch_size}, {OPTIMIZERS[recipe.optimizer].label}"
 
 
 def picture_lines(request: RunRequest, info: DatasetInfo) -> list[Line]:

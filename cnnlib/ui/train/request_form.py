@@ -19,7 +19,6 @@ from cnnlib.ui.common.messages import errors_shown, show_error
 from cnnlib.ui.common.pickers.dataset_picker import choose_dataset
 from cnnlib.ui.common.pickers.design_picker import (
     ChosenDesign,
-    FittedDesign,
     choose_design,
     fit,
     show_design,
@@ -38,6 +37,7 @@ from cnnlib.ui.train.cost_card import show_cost
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
+    from cnnlib.design.spec import CNNSpec
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.recipe import Recipe
 
@@ -56,12 +56,12 @@ def request_form(runs: Sequence[Run]) -> list[str]:
         info, chosen, fitted = _choose_dataset_and_design(infos, runs)
         request, seeds = _training_form(info, chosen, fitted)
     with side, st.container(border=True, key="train_cost"):
-        return _start(fitted, request, info, seeds)
+        return _start(request, info, seeds)
 
 
 def _choose_dataset_and_design(
     infos: Sequence[DatasetInfo], runs: Sequence[Run]
-) -> tuple[DatasetInfo, ChosenDesign, FittedDesign]:
+) -> tuple[DatasetInfo, ChosenDesign, CNNSpec]:
     """Show the menus of datasets and designs; stop the page if the two do not fit."""
     info = choose_dataset(infos, default_dataset(infos).name)
     try:
@@ -75,7 +75,7 @@ def _choose_dataset_and_design(
 
 
 def _training_form(
-    info: DatasetInfo, chosen: ChosenDesign, fitted: FittedDesign
+    info: DatasetInfo, chosen: ChosenDesign, fitted: CNNSpec
 ) -> tuple[RunRequest, int]:
     """Show recipe and seeds, with rarely changed settings below; stop the page at an error."""
     try:
@@ -87,7 +87,7 @@ def _training_form(
     try:
         recipe = recipe_form(default, usual, more)
         request = _request_fields(info, chosen, fitted, recipe, more)
-        _put_recipe_in_address(recipe, recipe_by_name("default", fitted.spec, info))
+        _put_recipe_in_address(recipe, recipe_by_name("default", fitted, info))
     except RecipeError as error:
         show_error(error)
         st.stop()
@@ -102,9 +102,9 @@ def _training_form(
     return request, seeds
 
 
-def _start(fitted: FittedDesign, request: RunRequest, info: DatasetInfo, seeds: int) -> list[str]:
+def _start(request: RunRequest, info: DatasetInfo, seeds: int) -> list[str]:
     """Show the cost and the button; return the ids of the runs that it submitted."""
-    show_cost(fitted.cost, request, info, seeds)
+    show_cost(request, info, seeds)
     if few := describe_few_validation(validation_size(info, request.validation)):
         st.caption(few)
     pressed = st.button(
@@ -120,7 +120,7 @@ _LINK, _LINKED, _WRITTEN = "link", "train_recipe_linked", "train_recipe_written"
 _MOST_WRITTEN = 50  # links of this session that are remembered
 
 
-def _choose_default_recipe(info: DatasetInfo, fitted: FittedDesign) -> Recipe:
+def _choose_default_recipe(info: DatasetInfo, fitted: CNNSpec) -> Recipe:
     """Show the menu of recipes; a recipe in the page's address is its first option.
 
     Raises:
@@ -141,7 +141,7 @@ def _choose_default_recipe(info: DatasetInfo, fitted: FittedDesign) -> Recipe:
         return decode_recipe(linked)
     if name in RECIPES:
         st.caption(RECIPES[name].source)
-    return recipe_by_name(name, fitted.spec, info)
+    return recipe_by_name(name, fitted, info)
 
 
 def _put_recipe_in_address(recipe: Recipe, default: Recipe) -> None:
@@ -161,7 +161,7 @@ def _put_recipe_in_address(recipe: Recipe, default: Recipe) -> None:
 def _request_fields(
     info: DatasetInfo,
     chosen: ChosenDesign,
-    fitted: FittedDesign,
+    fitted: CNNSpec,
     recipe: Recipe,
     place: DeltaGenerator,
 ) -> RunRequest:
@@ -178,7 +178,7 @@ def _request_fields(
             help="Trains on this many pictures only. The share of each class stays the same.",
         )
         return RunRequest(
-            spec=fitted.spec,
+            spec=fitted,
             recipe=recipe,
             dataset=info.name,
             preset=chosen.preset,

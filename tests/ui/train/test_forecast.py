@@ -21,12 +21,20 @@ def test_the_card_shows_time_and_memory(monkeypatch):
     assert forecast_lines(estimate, epochs=3, seeds=1) == [
         ("Time in total", "about 36 s", "3 epochs"),
         ("Time per epoch", "about 12 s", ""),
-        ("Memory", "about 180 MB, give or take 50 MB", ""),
+        (
+            "Memory, whole run",
+            "about 180 MB, give or take 50 MB",
+            "the dataset, and a step with the working memory of its program",
+        ),
     ]
     # Of four seeds, two train at once: 2 * 36.1 s, rounded.
     several = forecast_lines(estimate, epochs=3, seeds=4)
     assert several[0] == ("Time in total", "about 1 min 12 s", "3 epochs, 4 runs")
-    assert several[2] == ("Memory", "about 180 MB, give or take 50 MB", "of each run")
+    assert several[2] == (
+        "Memory, whole run",
+        "about 180 MB, give or take 50 MB",
+        "the dataset, and a step with the working memory of its program; for each run",
+    )
 
 
 def test_the_card_counts_the_pictures_of_the_run():

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from cnnlib.design.cost import Cost, cost
 from cnnlib.design.link import decode, encode
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import adapt, preset, preset_of, presets
@@ -27,14 +26,6 @@ class ChosenDesign:
 
     spec: CNNSpec
     preset: str = ""
-
-
-@dataclass(frozen=True)
-class FittedDesign:
-    """A design fitted to a dataset, and its cost."""
-
-    spec: CNNSpec
-    cost: Cost
 
 
 def choose_design(default_preset: str, runs: Sequence[Run]) -> ChosenDesign:
@@ -61,26 +52,27 @@ def choose_design(default_preset: str, runs: Sequence[Run]) -> ChosenDesign:
     return _choose_run(runs) if source == PAST else _choose_preset(default_preset)
 
 
-def fit(chosen: ChosenDesign, info: DatasetInfo) -> FittedDesign:
+def fit(chosen: ChosenDesign, info: DatasetInfo) -> CNNSpec:
     """Adapt a design to the picture size and the classes of a dataset.
 
     Raises:
         SpecError: It cannot be adapted.
     """
     spec = adapt(chosen.spec, info.in_size, len(info.classes))
-    return FittedDesign(spec, cost(plan(spec)))
+    plan(spec)
+    return spec
 
 
-def show_design(chosen: ChosenDesign, fitted: FittedDesign, dataset: str) -> None:
+def show_design(chosen: ChosenDesign, fitted: CNNSpec, dataset: str) -> None:
     """Say if the design was adapted to the dataset, and show a link to change it in Build."""
-    if chosen.spec.in_size != fitted.spec.in_size:
-        before, after = size(chosen.spec.in_size), size(fitted.spec.in_size)
+    if chosen.spec.in_size != fitted.in_size:
+        before, after = size(chosen.spec.in_size), size(fitted.in_size)
         st.caption(f"Adapted from {before} to {after} pictures.")
     st.page_link(
         BUILD,
         label="Edit in Build",
         icon=":material/layers:",
-        query_params={"design": encode(fitted.spec), "dataset": dataset},
+        query_params={"design": encode(fitted), "dataset": dataset},
     )
 
 
