@@ -84,7 +84,7 @@ def main() -> None:
         lab.goto(f"/results?run={first}&run={second}", ".live .panel canvas")
         lab.shoot("results")
         duel = fight(lab, f"/results?run={first}&run={second}")
-        lab.goto(duel, "text=How sure")
+        lab.goto(duel, "text=Error rate")
         lab.shoot("duel")
         lab.goto(f"/inspect?run={second}", "text=Feature maps")
         lab.shoot("inspect")

@@ -87,23 +87,27 @@ def design_difference(
         SpecError: The layers of one of them do not fit.
     """
     one, two = plan(before), plan(after)
-    old_values, new_values = before.to_dict(), after.to_dict()
-    pairs = {name: (old, new_values[name]) for name, old in old_values.items()}
-    changed = {
-        name: (setting_text(old), setting_text(new))
-        for name, (old, new) in pairs.items()
-        if old != new
-    }
     costs = [
         cost(each, batch_size=recipe.batch_size, optimizer=recipe.optimizer)
         for each, recipe in zip((one, two), recipes, strict=True)
     ]
     names = ("params", "macs", "training_bytes", "receptive_field")
     return DesignDifference(
-        changed,
+        design_settings(before, after),
         tuple(layer_changes(list(one.walk()), list(two.walk()))),
         {name: (getattr(costs[0], name), getattr(costs[1], name)) for name in names},
     )
+
+
+def design_settings(before: CNNSpec, after: CNNSpec) -> dict[str, tuple[str, str]]:
+    """Return the settings in which two designs differ: by name, both values as text."""
+    old_values, new_values = before.to_dict(), after.to_dict()
+    pairs = {name: (old, new_values[name]) for name, old in old_values.items()}
+    return {
+        name: (setting_text(old), setting_text(new))
+        for name, (old, new) in pairs.items()
+        if old != new
+    }
 
 
 def layer_changes(before: Sequence[Leaf], after: Sequence[Leaf]) -> list[LayerChange]:

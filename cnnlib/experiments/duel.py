@@ -372,6 +372,40 @@ def guessing_sentence(duel: Duel, scores: Sequence[Sequence[float]]) -> str:
     )
 
 
+def duel_progress(state: DuelState) -> tuple[float, str]:
+    """Return the share of its pairs that a live duel has trained, and the pair it is at as text.
+
+    The text is such as ``Pair 3 of at most 20: lenet5 at 60 %, cnn3 waits``.
+    """
+    done, most = state.verdict.pairs, state.duel.most_pairs
+    pair = state.pairs[done] if done < len(state.pairs) else (None, None)
+    names = (state.duel.name_a, state.duel.name_b)
+    sides = [f"{name} {_progress_words(run)}" for name, run in zip(names, pair, strict=True)]
+    share = (done + sum(map(_trained_share, pair)) / 2) / most
+    return min(1.0, share), f"Pair {min(done + 1, most)} of at most {most}: {', '.join(sides)}"
+
+
+def _trained_share(run: Run | None) -> float:
+    """Return the share of its steps that a run has done."""
+    if run is None:
+        return 0.0
+    return 1.0 if run.state == "finished" else run.step / max(1, run.total_steps)
+
+
+def _progress_words(run: Run | None) -> str:
+    """Write how far a run is: ``waits``, ``starts``, ``at 60 %``, ``is trained``."""
+    if run is None or run.state == "queued":
+        return "waits"
+    if run.state == "finished":
+        return "is trained"
+    if not run.is_live:
+        return "has no result"
+    if not run.step:
+        return f"starts ({run.phase})" if run.phase else "starts"
+    paused = " (paused)" if run.state == "paused" else ""
+    return f"at {percent(_trained_share(run), 0)}{paused}"
+
+
 def prediction_sentence(duel: Duel, verdict: Verdict) -> str:
     """Write what was predicted, and after the verdict whether that was right; "" without one."""
     better = {"a": f"{duel.name_a} is better", "b": f"{duel.name_b} is better"}

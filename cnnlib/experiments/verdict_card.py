@@ -348,7 +348,7 @@ def _certainty(verdict: Verdict, a: CardSide, b: CardSide, guessing: str) -> tup
     if not verdict.pairs:
         return (promise,)
     if guessing:
-        return guessing, promise
+        return promise, guessing
     return promise, _collapse_sentence(verdict.pairs, a, b)
 
 

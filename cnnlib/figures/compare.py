@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from cnnlib.figures.labels import EQUAL_RANGE
 from cnnlib.figures.theme import (
     CATEGORICAL,
     GREY,
@@ -168,7 +169,7 @@ def duel_figure(verdict: Verdict, name_a: str, name_b: str) -> go.Figure:
         percents(look.high for look in looks if look.high is not None),
         with_alpha(CATEGORICAL[0], _BAND_ALPHA),
         # One look has no area to fill: its interval is this line.
-        line={"width": 2, "color": with_alpha(CATEGORICAL[0], 0.5)},
+        line={"width": 2 if len(looks) == 1 else 1, "color": CATEGORICAL[0]},
         name="sequential interval",
     )
     same = {
@@ -181,15 +182,20 @@ def duel_figure(verdict: Verdict, name_a: str, name_b: str) -> go.Figure:
         "fillcolor": with_alpha(GREY, _BAND_ALPHA),
         "line": {"width": 0},
         "layer": "below",
+        "label": {
+            "text": EQUAL_RANGE,
+            "textposition": "top right",
+            "font": {"color": GREY, "size": 11},
+        },
     }
+    # After the verdict no pair follows.
+    last_pair = verdict.pairs if verdict.is_over else verdict.most_pairs
     return figure(
         [interval, mean],
         title,
         shapes=[same] if verdict.within else [],
         legend=LEGEND_BELOW,
-        xaxis=counted_axis(
-            "Pairs of runs", verdict.most_pairs, range=[0.5, verdict.most_pairs + 0.5]
-        ),
+        xaxis=counted_axis("Pairs of runs", last_pair, range=[0.5, last_pair + 0.5]),
         yaxis=axis("Difference (percentage points)", range=_duel_range(verdict)),
     )
 

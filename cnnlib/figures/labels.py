@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from cnnlib.design.layers import AnyLayer, Conv2d, Pool, Shape
     from cnnlib.design.spec import CNNSpec
 
+EQUAL_RANGE = "counts as equal"  # differences within the equivalence margin of a duel
 _KINDS = {
     "conv2d": "Convolution",
     "linear": "Linear layer",

@@ -10,9 +10,12 @@ from cnnlib.figures.theme import CATEGORICAL
 _SERIES = "".join(f".c{number}{{--c:{colour}}}" for number, colour in enumerate(CATEGORICAL))
 # Of the charts, with the colours --text, --muted, --line and --page of what they stand in.
 CHART_STYLE = """
+.grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(25rem,100%),1fr));gap:1.4rem}
+figure{margin:0;min-width:0}
+figcaption{font-weight:600;font-size:.9rem;margin-bottom:.2rem}
 svg{display:block;max-width:100%;height:auto}
 svg.chart{width:100%;max-width:33rem}
-.chart text{fill:currentColor;font:12px system-ui,sans-serif}
+.chart text{fill:currentColor;font:12px var(--font,system-ui,sans-serif)}
 .chart .muted{fill:var(--muted)}
 .chart .end{text-anchor:end}.chart .middle{text-anchor:middle}
 .chart .grid-line{stroke:var(--line)}.chart .zero{stroke:var(--muted)}
@@ -38,6 +41,18 @@ margin:1rem 0 0}
 .facts dt{color:var(--muted);font-size:.8rem}.facts dd{margin:0}
 .facts strong{display:block;font-size:1.2rem}
 """
+# Of tables and their notes.
+TABLE_STYLE = """
+.note{color:var(--muted);font-size:.875rem}
+.wide{overflow-x:auto;max-width:100%}
+table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}
+caption{text-align:left;font-weight:600;padding:.2rem 0 .4rem}
+th,td{padding:.3rem .7rem .3rem 0;border-bottom:1px solid var(--line);text-align:left;
+vertical-align:top}
+th{font-weight:600}tbody th{font-weight:400;color:var(--muted)}
+td,th{overflow-wrap:break-word}
+td.number,th.number{text-align:right;padding-left:.7rem;white-space:nowrap}
+"""
 STYLE = (
     """
 :root{color-scheme:light dark;--page:#fff;--text:#1b2530;--muted:#56626e;--line:#d6dce2;
@@ -52,22 +67,9 @@ h2{font-size:1.15rem;margin:2.2rem 0 .6rem;padding-top:.8rem;border-top:1px soli
 h3{font-size:1rem;margin:1rem 0 .3rem;overflow-wrap:anywhere}
 p{margin:.4rem 0;max-width:46rem}
 ul.plain{margin:.4rem 0;padding-left:1.2rem;max-width:46rem}
-.note{color:var(--muted);font-size:.875rem}
-.wide{overflow-x:auto;max-width:100%}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}
-caption{text-align:left;font-weight:600;padding:.2rem 0 .4rem}
-th,td{padding:.3rem .7rem .3rem 0;border-bottom:1px solid var(--line);text-align:left;
-vertical-align:top}
-th{font-weight:600}tbody th{font-weight:400;color:var(--muted)}
-td,th{overflow-wrap:break-word}
-td.number,th.number{text-align:right;padding-left:.7rem;white-space:nowrap}
 """
+    + TABLE_STYLE
     + CARD_STYLE
-    + """
-.grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(25rem,100%),1fr));gap:1.4rem}
-figure{margin:0;min-width:0}
-figcaption{font-weight:600;font-size:.9rem;margin-bottom:.2rem}
-"""
     + CHART_STYLE
     + """
 svg.arch{width:auto}

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from cnnlib.compare.differences import design_settings, setting_label
 from cnnlib.compare.differing_pictures import DifferingPictures, differing_pictures
 from cnnlib.compare.rows import Row
 from cnnlib.data.drawings import png
 from cnnlib.data.prepared import load_prepared
 from cnnlib.errors import DataError
-from cnnlib.experiments.duel import forecast_sentence, read_duel
+from cnnlib.experiments.duel import forecast_sentence, read_duel, recipe_differences
+from cnnlib.experiments.group_sequential import BETTER
 from cnnlib.experiments.verdict_card import card_of
 from cnnlib.report.document import (
     write_document,
@@ -74,14 +76,12 @@ class DuelReport:
 
     Args:
         classes: Those with the largest differences, in the order of their labels.
-        class_count: Classes in all.
         pictures: Of the test split; ``images`` are their files as data URIs, empty where the
             dataset is missing or has changed.
     """
 
     runs: DuelRuns
     classes: tuple[ClassDifference, ...]
-    class_count: int
     class_names: tuple[str, ...]
     pictures: DifferingPictures
     images: tuple[str, ...] = ()
@@ -108,16 +108,15 @@ def duel_card(
     card, runs = card_of(study, state, info=data.info if data else None, speeds=speeds)
     pairs = list(zip(*runs.runs, strict=True))
     pictures = differing_pictures(store, pairs, MOST_PICTURES)
-    class_count = card.duel.a.spec.out_classes
     names = data.info.classes if data else ()
-    names = names or tuple(str(number) for number in range(class_count))
-    classes = _class_differences(store, pairs, names)
+    names = names or tuple(str(number) for number in range(card.duel.a.spec.out_classes))
+    classes = class_differences(store, pairs, names)
     images: tuple[str, ...] = ()
     if data is not None and len(data.test_images) == pictures.count:
         images = tuple(
             small_picture_uri(data.test_images[each.index]) for each in pictures.pictures
         )
-    return card, DuelReport(runs, classes, class_count, names, pictures, images)
+    return card, DuelReport(runs, classes, names, pictures, images)
 
 
 def duel_page(store: RunStore, duel_id: str, speeds: Sequence[Speed] = ()) -> str:
@@ -147,7 +146,7 @@ def write_duel_page(card: VerdictCard, report: DuelReport, made: float | None = 
             write_designs([(card.a.name, card.duel.a.spec), (card.b.name, card.duel.b.spec)]),
         ),
         write_section("How they learned", _write_curves(card, report)),
-        write_section("Differences by class", _write_classes(card, report)),
+        write_section("Differences by class", write_classes(card, report.classes)),
         write_section("Pictures on which they differ", _write_pictures(card, report)),
         '<div class="grid">',
         write_section(
@@ -177,7 +176,8 @@ def write_card(card: VerdictCard, label: str, *, level: int = 1) -> str:
         ("Difference", f"{format_points(card.difference)} points", f"{card.direction}. {interval}"),
         ("Price", *_price_words(card)),
         ("Data", card.data.title, describe_data(card)),
-        ("How sure", plural(card.verdict.pairs, "pair"), card.certainty[0]),
+        ("What differs", *_difference_words(card)),
+        _certainty_fact(card),
     ]
     if not card.verdict.pairs:
         facts = facts[1:]
@@ -204,6 +204,36 @@ _STATES = {
     "stopped": " The duel was ended before a verdict.",
     "incomplete": " The duel was interrupted before a verdict.",
 }
+
+
+_MOST_DIFFERENCES = 5  # settings named on the card
+
+
+def _difference_words(card: VerdictCard) -> tuple[str, str]:
+    """Write in which settings the designs and their recipes differ, from A to B."""
+    duel = card.duel
+    designs, recipes = design_settings(duel.a.spec, duel.b.spec), recipe_differences(duel)
+    both = [*designs.items(), *recipes.items()]
+    named = [
+        f"{setting_label(name).lower()} {a} → {b}" for name, (a, b) in both[:_MOST_DIFFERENCES]
+    ]
+    more = len(both) - len(named)
+    if more:
+        named.append(f"and {plural(more, 'other setting')}")
+    text = f"{card.a.name} → {card.b.name}: {'; '.join(named)}." if named else ""
+    return (
+        plural(len(both), "setting"),
+        f"{text} {'Two recipes.' if recipes else 'Both have the same recipe.'}".strip(),
+    )
+
+
+def _certainty_fact(card: VerdictCard) -> tuple[str, str, str]:
+    """Write how often such a verdict is wrong; before a verdict, how many pairs there are."""
+    pairs = plural(card.verdict.pairs, "pair")
+    if card.verdict.outcome not in ("a", "b", "same"):
+        return "Pairs of runs", pairs, card.certainty[0]
+    error = f"at most {percent(BETTER.error, 0)}"
+    return "Error rate", error, f"{card.certainty[0]} {pairs} of runs count."
 
 
 def _price_words(card: VerdictCard) -> tuple[str, str]:
@@ -344,16 +374,22 @@ def _write_curves(card: VerdictCard, report: DuelReport) -> str:
     return write_curves(rows)
 
 
-def _write_classes(card: VerdictCard, report: DuelReport) -> str:
-    """Draw the difference in each class."""
-    if not report.classes:
+def write_classes(card: VerdictCard, classes: Sequence[ClassDifference]) -> str:
+    """Draw the difference in each class; "" without a result."""
+    if not classes:
         return ""
-    left_out = report.class_count - len(report.classes)
+    left_out = card.duel.a.spec.out_classes - len(classes)
+    largest = max(classes, key=lambda each: abs(each.difference))
+    better = card.b.name if largest.difference > 0 else card.a.name
+    words = write_paragraph(
+        f"The largest difference is in the class {largest.name}, where {better} is better by "
+        f"{format_points(abs(largest.difference))} points of test accuracy."
+    )
     note = "Bar: mean over the pairs. Line: from the lowest to the highest pair."
     if left_out > 0:
         note += f" The {plural(left_out, 'class')} with smaller differences are left out."
     chart = class_chart(
-        [(each.name, each.difference, each.low, each.high) for each in report.classes],
+        [(each.name, each.difference, each.low, each.high) for each in classes],
         (card.a.name, card.b.name),
         "Test accuracy by class",
     )
@@ -361,13 +397,14 @@ def _write_classes(card: VerdictCard, report: DuelReport) -> str:
         ["Class", f"A: {card.a.name}", f"B: {card.b.name}", "B minus A"],
         [
             [each.name, percent(each.a), percent(each.b), format_points(each.difference)]
-            for each in report.classes
+            for each in classes
         ],
         numbers=[False, True, True, True],
         caption="Mean test accuracy",
         first_is_heading=True,
     )
-    return f'{write_paragraph(note, "note")}<div class="grid">{chart}<div>{table}</div></div>'
+    note = write_paragraph(note, "note")
+    return f'{words}{note}<div class="grid">{chart}<div>{table}</div></div>'
 
 
 def _write_pictures(card: VerdictCard, report: DuelReport) -> str:
@@ -406,7 +443,7 @@ def _write_answer(label: int, answer: int, report: DuelReport) -> str:
     return f'<span class="right">{name} ✓</span>' if answer == label else name
 
 
-def _class_differences(
+def class_differences(
     store: RunStore, pairs: Sequence[tuple[Run, Run]], names: Sequence[str]
 ) -> tuple[ClassDifference, ...]:
     """Return the classes with the largest differences, in the order of their labels."""

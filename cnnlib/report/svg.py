@@ -12,6 +12,7 @@ from html import escape
 from math import ceil, floor, log10
 from typing import TYPE_CHECKING
 
+from cnnlib.figures.labels import EQUAL_RANGE
 from cnnlib.figures.theme import CATEGORICAL
 from cnnlib.units import format_points, percent, short_count
 
@@ -171,10 +172,13 @@ def interval_line(
     x = Axis(min(reach) - space, max(reach) + space, 10, 450)
     left, right = x.place(-100 * within), x.place(100 * within)
     zero, at = x.place(0), x.place(100 * mean)
-    parts = [
-        f'<rect class="margin" x="{left:.1f}" y="6" width="{right - left:.1f}" height="34"/>',
-        f'<path class="zero" d="M{zero:.1f} 6V40M10 40H450"/>',
-    ]
+    parts = [f'<path class="zero" d="M{zero:.1f} 6V40M10 40H450"/>']
+    if within:
+        label = min(max((left + right) / 2, 60), 400)  # within the picture
+        parts += [
+            f'<rect class="margin" x="{left:.1f}" y="6" width="{right - left:.1f}" height="34"/>',
+            f'<text class="middle muted" x="{label:.1f}" y="0">{EQUAL_RANGE}</text>',
+        ]
     parts += [
         f'<text class="middle muted" x="{x.place(tick):.1f}" y="55">{_number(tick)}</text>'
         for tick in x.ticks(8)
@@ -190,7 +194,7 @@ def interval_line(
     ends = f", interval {format_points(low)} to {format_points(high)}" if interval else ""
     text = f"{direction}: {format_points(mean)} points{ends}"
     return (
-        f'<svg class="chart" style="max-width:34rem" viewBox="0 0 460 78" role="img" '
+        f'<svg class="chart" style="max-width:34rem" viewBox="0 -14 460 92" role="img" '
         f'aria-label="{escape(text)}">{"".join(parts)}</svg>'
     )
 
@@ -372,9 +376,11 @@ def _margin(y: Axis, within: float) -> str:
     if not within:
         return ""
     top, bottom = y.place(within), y.place(-within)
+    right = _WIDTH - _RIGHT
     return (
-        f'<rect class="margin" x="{_LEFT}" y="{top:.1f}" width="{_WIDTH - _LEFT - _RIGHT}" '
+        f'<rect class="margin" x="{_LEFT}" y="{top:.1f}" width="{right - _LEFT}" '
         f'height="{bottom - top:.1f}"/>'
+        f'<text class="end muted" x="{right - 4}" y="{top - 3:.1f}">{EQUAL_RANGE}</text>'
     )
 
 

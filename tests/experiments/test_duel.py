@@ -324,7 +324,10 @@ def test_a_duel_has_a_figure_from_its_first_moment(store):
     )
     for pair, difference in enumerate(CLEAR):
         finish_pair(store, duel_id, pair, difference)
-    band, line = duel_figure(duel_state(store, duel_id).verdict, "A", "B").data
+    figure = duel_figure(duel_state(store, duel_id).verdict, "A", "B")
+    band, line = figure.data
+    assert list(figure.layout.xaxis.range) == [0.5, 7.5]  # no pair follows the verdict
+    assert figure.layout.shapes[0].label.text == "counts as equal"
     assert list(line.x) == [1, 2, 3, 4, 5, 6, 7] and list(band.x) == [7, 7]
 
 

@@ -26,6 +26,7 @@ from cnnlib.report.duel_page import (
     duel_card,
     duel_page,
     small_picture_uri,
+    write_card,
     write_duel_page,
 )
 from cnnlib.runs import RunStore
@@ -92,6 +93,14 @@ def test_the_card_says_who_by_how_much_and_how_sure(store):
     assert [pair.b - pair.a for pair in card.pairs] == pytest.approx(CLEAR)
     assert "at most 5 % of all cases" in card.certainty[0]
     assert "No seed collapsed; with 7 seeds" in card.certainty[1]
+
+
+def test_the_card_shows_what_differs_and_what_its_band_is(store):
+    card, _ = verdict_card(store, fight(store, a_duel()), info=INFO)
+    shown = write_card(card, "Verdict")
+    assert "channels of each convolution" in shown and "Both have the same recipe." in shown
+    assert "counts as equal" in shown
+    assert "<dt>Error rate</dt><dd><strong>at most 5 %</strong>" in shown
 
 
 def test_the_card_has_the_price_of_each_design(store):

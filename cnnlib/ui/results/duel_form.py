@@ -14,11 +14,12 @@ from cnnlib.design.link import decode
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import adapt, presets
 from cnnlib.errors import CnnlibError, ViewerError
-from cnnlib.experiments.duel import PREDICTIONS, SPLITS, Duel, start_duel
+from cnnlib.experiments.duel import PREDICTIONS, SPLITS, Duel, duel_state, start_duel
 from cnnlib.experiments.duel_statistics import DEFAULT_MOST_PAIRS, DEFAULT_WITHIN
 from cnnlib.experiments.group_sequential import FIRST_LOOK, MOST_PAIRS, first_verdict
 from cnnlib.records.recipe_presets import default_recipe
 from cnnlib.records.run import RunRequest
+from cnnlib.runs import studies
 from cnnlib.runs.saved_designs import SavedDesigns
 from cnnlib.train.execution.duration import duration_of
 from cnnlib.ui.common.format import (
@@ -186,7 +187,7 @@ def _default_labels(designs: Mapping[str, Side], info: DatasetInfo) -> tuple[str
     """Return the first two designs that the form proposes: those at hand, else two that differ.
 
     The design of this session or the best results come first, then the preset for the dataset and
-    a larger one.
+    a larger one. Of two designs that have a verdict already, the better one meets the next preset.
     """
     best: dict[CNNSpec, str] = {}  # of each design its best result
     for label, side in designs.items():
@@ -197,8 +198,40 @@ def _default_labels(designs: Mapping[str, Side], info: DatasetInfo) -> tuple[str
     small, large = ("lenet5", "cnn3") if info.in_size[0] == 1 else ("three_layer", "cifar_fast")
     usual = [label for name in (small, large) for label in designs if designs[label].preset == name]
     presets_first = [label for label in usual if label not in results]
-    a, b, *_ = dict.fromkeys([*own, *results[:2], *presets_first, *designs])
+    a, b, *others = dict.fromkeys([*own, *results[:2], *presets_first, *designs])
+    winners = _winners(info.name)
+    spec = _fitted(designs[a].spec, info)
+    found = frozenset({spec, _fitted(designs[b].spec, info)})
+    if found not in winners:
+        return a, b
+    if winners[found] != spec:
+        a, spec = b, winners[found]
+    for label in others:
+        other = _fitted(designs[label].spec, info)
+        is_preset = bool(designs[label].preset) and designs[label].trained is None
+        if is_preset and other not in (spec, None) and frozenset({spec, other}) not in winners:
+            return a, label
     return a, b
+
+
+def _fitted(spec: CNNSpec, info: DatasetInfo) -> CNNSpec | None:
+    """Return a design fitted to the dataset; None if it does not fit."""
+    try:
+        return adapt(spec, info.in_size, len(info.classes))
+    except CnnlibError:
+        return None
+
+
+def _winners(dataset: str) -> dict[frozenset[CNNSpec | None], CNNSpec]:
+    """Return the better design of each two that have a verdict on a dataset; A if none is."""
+    store = run_store()
+    found: dict[frozenset[CNNSpec | None], CNNSpec] = {}
+    for each in studies.find_all(store, ["duel"]):
+        if each.state == studies.DONE and each.body["a"]["dataset"] == dataset:
+            state = duel_state(store, each.id)
+            a, b = state.duel.a.spec, state.duel.b.spec
+            found[frozenset({a, b})] = b if state.verdict.outcome == "b" else a
+    return found
 
 
 def length_fields(page: str) -> tuple[int | None, int | None]:

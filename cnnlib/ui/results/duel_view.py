@@ -11,11 +11,13 @@ from cnnlib.data.catalogue import dataset_info
 from cnnlib.errors import ViewerError
 from cnnlib.experiments.duel import (
     DuelState,
+    duel_progress,
     duel_score,
     duel_state,
     forecast_sentence,
     prediction_sentence,
     read_duel,
+    recipes_sentence,
     start_duel,
 )
 from cnnlib.experiments.group_sequential import MOST_PAIRS
@@ -23,8 +25,8 @@ from cnnlib.experiments.study import advance_studies
 from cnnlib.experiments.verdict_card import card_of
 from cnnlib.figures.compare import duel_figure
 from cnnlib.figures.theme import CATEGORICAL
-from cnnlib.report.document import CARD_STYLE, CHART_STYLE
-from cnnlib.report.duel_page import duel_page, write_card
+from cnnlib.report.document import CARD_STYLE, CHART_STYLE, TABLE_STYLE
+from cnnlib.report.duel_page import class_differences, duel_page, write_card, write_classes
 from cnnlib.runs import studies
 from cnnlib.ui.common.components import document, live_chart
 from cnnlib.ui.common.format import STATE_LABELS, escape_markdown
@@ -33,10 +35,11 @@ from cnnlib.ui.common.shared import folders, run_store
 from cnnlib.ui.common.urls import INSPECT, TRAIN
 from cnnlib.ui.common.viewer import picture_speeds
 from cnnlib.ui.results.difference_view import difference_view
-from cnnlib.ui.results.duel_form import duel_form
+from cnnlib.ui.results.duel_form import Side, duel_form
 from cnnlib.ui.results.sections import open_section
 from cnnlib.ui.results.study_view import (
     another_button,
+    live_studies,
     past_studies,
     resume_study_button,
     stop_study_button,
@@ -45,6 +48,7 @@ from cnnlib.ui.results.study_view import (
 from cnnlib.units import percent, plural
 
 if TYPE_CHECKING:
+    from cnnlib.experiments.verdict_card import DuelRuns, VerdictCard
     from cnnlib.records.compare import Speed
     from cnnlib.records.run import Run
     from cnnlib.runs.studies import Study
@@ -54,8 +58,11 @@ if TYPE_CHECKING:
 def show_duels() -> None:
     """Show the duel of the address, or the form of a new one; then the earlier ones."""
     duel = st.query_params.get("duel")
+    if not duel:
+        live_duels(None)
     if duel:
         duel_view(duel)
+        live_duels(duel)
         another_button("duel", key="compare_another")
     elif sides := duel_form():
         with st.expander("What differs", icon=":material/difference:", expanded=True):
@@ -68,8 +75,18 @@ def duel_view(duel_id: str) -> None:
     study_view(duel_id, "duel", ["duel"], duel_state, _duel, _lacks_speeds)
 
 
+def live_duels(current: str | None) -> None:
+    """Show the progress of the other duels that are live."""
+    live_studies(["duel"], current, _describe_live, "compare", "duel")
+
+
+def _describe_live(study: Study) -> tuple[str, float, str]:
+    state = read_duel(study)
+    return f"{state.duel.name_a} against {state.duel.name_b}", *duel_progress(state)
+
+
 def past_duels(current: str | None) -> None:
-    """Show links to the other duels, the newest first."""
+    """Show links to the other duels that are over, the newest first."""
     store = run_store()
     past_studies(
         ["duel"],
@@ -93,7 +110,7 @@ def _duel(duel_id: str, shown_state: str) -> None:
     st.header(escape_markdown(f"{duel.name_a} against {duel.name_b}"))
     if state.state == "live":
         _show_progress(state)
-    _show_card(study, state)
+    counted = _show_card(study, state)
     if said := prediction_sentence(duel, state.verdict):
         st.caption(escape_markdown(said))
     if state.problem:
@@ -103,45 +120,66 @@ def _duel(duel_id: str, shown_state: str) -> None:
             resume_study_button(state, "duel", key="compare_resume")
         _longer_duel_button(state)
         stop_study_button(state, "duel", key="compare_stop")
-        if state.verdict.pairs:
-            _download(state)
         if state.state != "live":
+            if state.verdict.pairs:
+                _download(state)
             _next_step(state)
     st.plotly_chart(
         duel_figure(state.verdict, duel.name_a, duel.name_b), key=f"compare_duel_{duel_id}"
     )
     if forecast := forecast_sentence(state.verdict):
         st.caption(forecast)
+    _why(state, counted)
     _runs(state)
 
 
 def _show_progress(state: DuelState) -> None:
-    """Show how many pairs have a result, of how many there are at most."""
-    pairs, most = state.verdict.pairs, state.duel.most_pairs
-    text = f"{pairs} of at most {plural(most, 'pair')}. It ends as soon as the result is clear."
-    st.progress(min(1.0, pairs / most), text)
+    """Show the pair that is trained, of how many there are at most, and how far its runs are."""
+    share, text = duel_progress(state)
+    st.progress(share, escape_markdown(f"{text}. The duel ends as soon as the result is clear."))
 
 
 _CARD_STYLE = """
 --page: var(--st-background-color); --text: var(--st-text-color);
 --muted: color-mix(in srgb, var(--st-text-color) 66%, var(--st-background-color));
 --line: var(--st-border-color); --card: var(--st-secondary-background-color);
-color: var(--text); font: 15px/1.5 var(--st-font);
+--font: var(--st-font); color: var(--text); font: 15px/1.5 var(--font);
 """
 _SERIES = "".join(f".c{number}{{--c:{each}}}" for number, each in enumerate(CATEGORICAL))
 _STYLE = (
     f"<style>.verdict{{{_CARD_STYLE}}} .verdict *{{box-sizing:border-box}} h2,p{{margin:.3rem 0}}"
-    f"h2{{font-size:1.5rem;line-height:1.25}}{CHART_STYLE}{CARD_STYLE}{_SERIES}</style>"
+    f"h2{{font-size:1.5rem;line-height:1.25}}{CHART_STYLE}{TABLE_STYLE}{CARD_STYLE}{_SERIES}</style>"
 )
 
 
-def _show_card(study: Study, state: DuelState) -> None:
-    """Show the verdict card, which the download has, too."""
+def _show_card(study: Study, state: DuelState) -> tuple[VerdictCard, DuelRuns]:
+    """Show the verdict card, which the download has, too; return it with the runs behind it."""
     info = dataset_info(state.duel.a.dataset, folders())
-    card, _ = card_of(study, state, info=info, speeds=_known_speeds(state))
+    card, counted = card_of(study, state, info=info, speeds=_known_speeds(state))
     label = {"live": "So far", "done": "Verdict"}.get(state.state, "Ended before a verdict")
     html = f'{_STYLE}<div class="verdict">{write_card(card, label, level=2)}</div>'
     document(html, key=f"compare_card_{state.id}")
+    return card, counted
+
+
+def _why(state: DuelState, shown: tuple[VerdictCard, DuelRuns]) -> None:
+    """Show what differs between the designs, and the difference in each class."""
+    if state.state == "live":
+        return
+    card, counted = shown
+    duel, info = state.duel, dataset_info(state.duel.a.dataset, folders())
+    names = info.classes or tuple(str(number) for number in range(duel.a.spec.out_classes))
+    classes = class_differences(run_store(), list(zip(*counted.runs, strict=True)), names)
+    if classes:
+        st.subheader("On which classes they differ", anchor=False)
+        html = f'{_STYLE}<div class="verdict">{write_classes(card, classes)}</div>'
+        document(html, key=f"compare_classes_{state.id}")
+    with st.expander("What differs", icon=":material/difference:", expanded=True):
+        st.caption(escape_markdown(recipes_sentence(duel)))
+        difference_view(
+            Side(duel.name_a, duel.a.spec, recipe=duel.a.recipe),
+            Side(duel.name_b, duel.b.spec, recipe=duel.b.recipe),
+        )
 
 
 def _lacks_speeds(state: State) -> bool:
@@ -163,7 +201,7 @@ def _download(state: DuelState) -> None:
     """Show the download of the duel as one page, for a teacher or a manager."""
     store, speeds = run_store(), _known_speeds(state)  # here: the page is written outside the app
     st.download_button(
-        "Download the verdict",
+        "Download the verdict" if state.verdict.is_over else "Download the result so far",
         lambda: duel_page(store, state.id, speeds),
         f"{state.duel.name_a} against {state.duel.name_b}.html",
         "text/html",
@@ -228,7 +266,11 @@ def _runs(state: DuelState) -> None:
         )
         for number, (run_a, run_b) in enumerate(state.pairs)
     ]
-    with st.expander(f"{plural(len(rows), 'pair')}: accuracy on the {duel.on} split"):
+    title = f"{plural(len(rows) - state.not_counted, 'pair')}: accuracy on the {duel.on} split"
+    if state.not_counted:
+        more = plural(state.not_counted, "more pair")
+        title += f"; {more} in training when the verdict fell, not counted"
+    with st.expander(title):
         st.dataframe(pd.DataFrame(rows), hide_index=True, key=f"compare_pairs_{state.id}")
         ids = [run.id for pair in state.pairs for run in pair if run]
         st.page_link(TRAIN, label="Open all runs in Train", query_params={"run": ids})

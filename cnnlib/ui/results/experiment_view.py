@@ -32,6 +32,7 @@ from cnnlib.ui.results.experiment_form import experiment_form
 from cnnlib.ui.results.sections import open_section
 from cnnlib.ui.results.study_view import (
     another_button,
+    live_studies,
     past_studies,
     resume_study_button,
     stop_study_button,
@@ -40,8 +41,6 @@ from cnnlib.ui.results.study_view import (
 from cnnlib.units import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from cnnlib.experiments.grid import Trial
     from cnnlib.runs.studies import Study
 
@@ -49,8 +48,11 @@ if TYPE_CHECKING:
 def show_experiments() -> None:
     """Show the experiment of the address, or the form of a new one; then the earlier ones."""
     experiment = st.query_params.get("experiment")
+    if not experiment:
+        live_experiments(None)
     if experiment:
         experiment_view(experiment)
+        live_experiments(experiment)
         another_button("experiment", key="experiments_another")
     elif started := experiment_form():
         open_section("experiment", started)
@@ -58,7 +60,6 @@ def show_experiments() -> None:
     past_experiments(experiment)
 
 
-_STATES: Mapping[str, str] = {"live": "running"}  # the others as they are
 _ACCURACY = "Validation accuracy"
 _ACCURACY_HELP = (
     "Of the weights that each run ends with, those of the last epoch or of the one that early "
@@ -72,6 +73,16 @@ def experiment_view(study_id: str) -> None:
     study_view(study_id, "experiment", KINDS, experiment_state, _show_experiment)
 
 
+def live_experiments(current: str | None) -> None:
+    """Show the progress of the other experiments that are live."""
+    live_studies(KINDS, current, _describe_live, "experiments", "experiment")
+
+
+def _describe_live(study: Study) -> tuple[str, float, str]:
+    state = read_experiment(study)
+    return study_title(study), _share(state), state.progress
+
+
 def past_experiments(current: str | None) -> None:
     """Show links to the other experiments, the newest first."""
     past_studies(
@@ -81,7 +92,7 @@ def past_experiments(current: str | None) -> None:
 
 def _describe_study(study: Study) -> str:
     runs = plural(len(study.progress["runs"]), "run")
-    return f"{study_title(study)}: {study.kind}, {runs}, {_STATES.get(study.state, study.state)}"
+    return f"{study_title(study)}: {study.kind}, {runs}, {study.state}"
 
 
 def _show_experiment(study_id: str, shown_state: str) -> None:
@@ -136,13 +147,17 @@ _FINER_HELP = (
 def _show_progress(state: ExperimentState) -> None:
     left = f", about {duration(state.eta_seconds)} left" if state.eta_seconds is not None else ""
     prefix = "" if state.state == "live" else f"{state.state.capitalize()}: "
-    share = (state.measured + state.pruned) / state.asked if state.asked else 0.0
-    st.progress(min(1.0, share), f"{prefix}{state.progress}{left}")
+    st.progress(_share(state), f"{prefix}{state.progress}{left}")
     active = [
         run for trial in state.trials for run in trial.runs if run.is_live and run.state != "queued"
     ]
     if active:
         live_chart(active[:4], key="experiments_live")
+
+
+def _share(state: ExperimentState) -> float:
+    """Return the share of its runs that an experiment has trained."""
+    return min(1.0, (state.measured + state.pruned) / state.asked) if state.asked else 0.0
 
 
 def _describe_states(trial: Trial) -> str:

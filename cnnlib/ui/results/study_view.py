@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import streamlit as st
 
 from cnnlib.errors import CnnlibError
-from cnnlib.experiments.study import resume_study
+from cnnlib.experiments.study import advance_studies, resume_study
 from cnnlib.runs import studies
 from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.messages import errors_shown, fragment, show_error, show_not_found
@@ -64,6 +64,50 @@ def study_view(
     fragment(show_until_it_is_there, run_every=refresh)()
 
 
+def live_studies(
+    kinds: Sequence[str],
+    current: str | None,
+    describe: Callable[[Study], tuple[str, float, str]],
+    page: str,
+    section: Literal["duel", "experiment"],
+) -> None:
+    """Show the progress of the other studies of some kinds that are live.
+
+    Args:
+        current: Id of the study that the page shows.
+        describe: Returns title, share that is done, and text of a study with its runs.
+        page, section: As in `past_studies`.
+    """
+    store = run_store()
+    live = [
+        each.id
+        for each in studies.find_all(store, kinds)
+        if each.state == studies.LIVE and each.id != current
+    ]
+    if not live:
+        return
+
+    def show() -> None:
+        advance_studies(store)
+        found = [studies.find(store, study_id, section) for study_id in live]
+        if any(each.state != studies.LIVE for each in found):
+            st.rerun()
+        for study in found:
+            title, share, text = describe(study)
+            with st.container(border=True):
+                st.button(
+                    f"Running: {escape_markdown(title)}",
+                    key=f"{page}_live_{study.id}",
+                    type="tertiary",
+                    icon=":material/arrow_forward:",
+                    on_click=open_section,
+                    args=(section, study.id),
+                )
+                st.progress(share, escape_markdown(text))
+
+    fragment(show, run_every=REFRESH_SECONDS)()
+
+
 def past_studies(
     kinds: Sequence[str],
     current: str | None,
@@ -72,14 +116,18 @@ def past_studies(
     page: str,
     section: Literal["duel", "experiment"],
 ) -> None:
-    """Show links to the other studies of some kinds, the newest first.
+    """Show links to the other studies of some kinds that are over, the newest first.
 
     Args:
         current: Id of the study that the page shows.
         page: Start of the keys of its widgets.
         section: Of the Results page.
     """
-    found = [each for each in studies.find_all(run_store(), kinds) if each.id != current]
+    found = [
+        each
+        for each in studies.find_all(run_store(), kinds)
+        if each.id != current and each.state != studies.LIVE
+    ]
     if not found:
         return
     st.header(title)

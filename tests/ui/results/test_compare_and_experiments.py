@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from apps import AppTest, components
-from compare_runs import a_finished_run, finish
+from compare_runs import a_finished_run, a_step, finish, started
 from example_runs import a_request
 from sample_data import class_folders, write_folder
 
@@ -125,7 +125,8 @@ def test_duel_is_started_and_found_by_its_address(store):
     assert "no pair has finished yet" in card(open_page(duel=duel_id))
 
 
-def test_finished_duel_shows_its_verdict(store):
+def fight(store) -> str:
+    """Start a duel of lenet5 and tiny99 on the page, and let tiny99 win."""
     app = open_page(COMPARE)
     choose(app, "(lenet5)", "(tiny99)")
     duel_id = start_duel(app)
@@ -139,8 +140,56 @@ def test_finished_duel_shows_its_verdict(store):
             if run.is_live:
                 finish(store, run.id, val=score)
     advance_studies(store)
-    app = open_page(COMPARE, duel=duel_id)
+    return duel_id
+
+
+def test_finished_duel_shows_its_verdict_and_what_differs(store):
+    app = open_page(COMPARE, duel=fight(store))
     assert "tiny99 is better by 5.00 points" in card(app)
+    assert "lenet5 → tiny99: channels of each convolution 6, 16 →" in card(app)
+    assert "Error rate" in card(app) and "7 pairs of runs count." in card(app)
+    assert any("Test accuracy by class" in each.get("html", "") for each in components(app))
+    assert list(app.table[0].value.columns)[1:3] == ["A: lenet5", "B: tiny99"]
+
+
+def test_after_a_verdict_the_form_proposes_the_winner_against_another_preset(store):
+    fight(store)
+    app = open_page(COMPARE)
+    a, b = (app.selectbox(key=f"compare_{letter}").value for letter in "AB")
+    assert a.startswith("Result: tiny99 on")
+    assert "lenet5" not in b and "tiny99" not in b and not b.startswith("Result")
+
+
+def test_a_running_duel_is_on_top_with_the_progress_of_its_pair(store):
+    app = open_page(COMPARE)
+    choose(app, "(lenet5)", "(tiny99)")
+    duel_id = start_duel(app)
+    first = duel_state(store, duel_id).pairs[0][0]
+    worker_id = store.workers.register()
+    store.claim(worker_id, first.id)
+    store.record_events(first.id, worker_id, [started(10), a_step(6)])
+    app = open_page(COMPARE)
+    assert app.button(key=f"compare_live_{duel_id}").label == "Running: lenet5 against tiny99"
+    assert not [each for each in app.button if each.key.startswith("compare_past")]
+    progress = "Pair 1 of at most 20: lenet5 at 60 %, tiny99 waits"
+    [bar] = app.get("progress")
+    assert (bar.proto.text, bar.proto.value) == (progress, 1)  # 60 % of one of forty runs
+    [bar] = open_page(duel=duel_id).get("progress")
+    assert bar.proto.text.startswith(progress)
+
+
+def test_only_a_duel_that_is_over_has_a_download(store):
+    app = open_page(COMPARE)
+    choose(app, "(lenet5)", "(tiny99)")
+    duel_id = start_duel(app)
+    first = duel_state(store, duel_id).pairs[0]
+    finish(store, first[0].id, val=0.9, chosen={"mode": "t1-nchw-fp32"})
+    advance_studies(store)
+    finish(store, duel_state(store, duel_id).pairs[0][1].id, val=0.95)
+    assert not open_page(duel=duel_id).get("download_button")
+    studies.stop(store, duel_id)
+    [button] = open_page(duel=duel_id).get("download_button")
+    assert button.proto.label == "Download the result so far"
 
 
 def test_a_duel_of_a_design_with_itself_is_refused(store):
@@ -285,6 +334,9 @@ def test_experiment_without_a_name_is_labelled_by_its_settings(store):
     vary(app, K=["4", "8"], lr=["0.1"])
     app.button(key="experiments_start").click().run()
     [plan] = studies.find_all(store, ["grid"])
+    running = open_page(EXPERIMENTS).button(key=f"experiments_live_{plan.id}")
+    assert running.label == "Running: K, lr"
+    studies.stop(store, plan.id)
     again = open_page(EXPERIMENTS)
     assert again.button(key=f"experiments_past_{plan.id}").label.startswith(
         "Filters per convolution (K), Learning rate: grid"
