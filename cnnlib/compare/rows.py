@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from cnnlib.compare.seeds import best_of, pooled_sd
 from cnnlib.design.spec import CNNSpec
+from cnnlib.records.dataset import dataset_title
 from cnnlib.runs.summaries import epochs_of_runs
 from cnnlib.units import plural
 
@@ -229,7 +230,7 @@ def best_of_sentence(rows: Sequence[Row]) -> str:
     count, results = len(rivals), [row.numbers("last_val_accuracy") for row in rivals]
     start = (
         f"{' '.join(best.name.split())} is the best of {count} comparable designs on "
-        f"{best.request.dataset} ({trained_on(best)}) by validation accuracy."
+        f"{dataset_title(best.request.dataset)} ({trained_on(best)}) by validation accuracy."
     )
     sd = pooled_sd(results)
     if not sd:
@@ -238,9 +239,9 @@ def best_of_sentence(rows: Sequence[Row]) -> str:
     height = 100 * (max(scores) - fmean(scores))
     luck = 100 * best_of([sd / len(values) ** 0.5 for values in results])
     return (
-        f"{start} It is {height:.2f} points above the average of the {count}; the best of {count} "
-        f"equally good designs would be about {luck:.2f} points above it by chance (from the "
-        f"spread over seeds). {_ADVICE}"
+        f"{start} It is {height:.2f} points above their average. Luck alone gives about "
+        f"{luck:.2f} points: so far above the average is the best of {count} designs that are "
+        f"equally good, with seeds that differ as much as these. {_ADVICE}"
     )
 
 

@@ -19,6 +19,7 @@ from cnnlib.data.statistics import duplicates
 from cnnlib.errors import ProbeError
 from cnnlib.probe.pictures import run_pictures
 from cnnlib.probe.weights import network, run_at
+from cnnlib.records.dataset import dataset_title
 from cnnlib.records.job import Progress
 
 if TYPE_CHECKING:
@@ -63,8 +64,8 @@ def find_odd_pictures(
         run, _, weights = run_at(folders, args["run"])
         if run.request.dataset != args["dataset"]:
             raise ProbeError(
-                f"{run.title} was trained on {run.request.dataset}, so it knows nothing of the "
-                f"classes of {args['dataset']}. Choose a run on {args['dataset']}."
+                f"{run.title} was trained on {dataset_title(run.request.dataset)}, so it knows "
+                f"nothing of the classes of {args['dataset']}. Choose a run on {args['dataset']}."
             )
         prepared = run_pictures(run, folders)
     found = {"label": [], "duplicate": _equal_pictures(prepared), "outlier": []}

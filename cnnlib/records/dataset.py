@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from cnnlib.records.record import Record
 from cnnlib.units import plural
-from cnnlib.vocabulary.datasets import CROP, FITS
+from cnnlib.vocabulary.datasets import BUILTIN, CROP, FITS
 
 _STATES = {"prepared": "ready", "here": "not prepared yet", "download": "not downloaded yet"}
 
@@ -101,6 +101,18 @@ def counts_text(train: int, validation: int, test: int) -> str:
     return ", ".join(parts)
 
 
+def dataset_title(name: str) -> str:
+    """Return the title of a dataset from its name alone: ``MNIST``, ``your drawings, set 1``.
+
+    Example:
+        >>> dataset_title("mnist"), dataset_title("folder:pets")
+        ('MNIST', 'pets')
+    """
+    if name in BUILTIN:
+        return BUILTIN[name].title
+    return drawings_title(name) or name.removeprefix("folder:")
+
+
 def drawings_title(name: str) -> str:
     """Return the title of a dataset that is made of drawings; "" for any other dataset.
 
@@ -111,7 +123,7 @@ def drawings_title(name: str) -> str:
     if found := _FINE_TUNE_DATASET.fullmatch(name):
         return f"your drawings, set {found['number']}"
     if found := _COLLECTION.fullmatch(name):
-        return f"your drawings for {found['dataset']}"
+        return f"your drawings for {dataset_title(found['dataset'])}"
     return ""
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self, get_args
 from cnnlib.design.checks import Check, check_fields, shown
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import RecipeError
-from cnnlib.records.dataset import drawings_title
+from cnnlib.records.dataset import dataset_title
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.record import Record, checks
 from cnnlib.units import plural
@@ -130,9 +130,9 @@ class RunRequest(Record):
 
         Runs of a group share their name, so dataset and seed follow it.
         """
-        dataset = drawings_title(self.dataset) or self.dataset
         title = self.name
         if self.group or not self.name:
+            dataset = dataset_title(self.dataset)
             title = f"{title or self.preset or 'own design'} on {dataset}, seed {self.seed}"
         if self.origin is None or self.origin.weights_only:
             return title
@@ -335,6 +335,6 @@ class Run:
 
 
 def run_title(request: RunRequest, summary: Mapping[str, Any]) -> str:
-    """Title of a run: "lenet5 on mnist, seed 0", with " (2)" for the second run of that title."""
+    """Title of a run: "lenet5 on MNIST, seed 0", with " (2)" for the second run of that title."""
     repeat = summary.get("repeat", 1)
     return request.title if repeat == 1 else f"{request.title} ({repeat})"

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from cnnlib.errors import LimitError, RecipeError, StoreError
 from cnnlib.records import files
+from cnnlib.records.dataset import dataset_title
 from cnnlib.records.events import Command
 from cnnlib.records.run import RESUMABLE_STATES, Origin, Run, RunRequest
 from cnnlib.runs import commands, event_writer, queue, rows, tables
@@ -124,8 +125,8 @@ class Sketches:
             run = self._check_sketch(connection, run_id)
             if request.dataset != run.request.dataset:
                 raise RecipeError(
-                    f"The sketch {run_id} trains on {run.request.dataset}, and cannot go on with "
-                    f"{request.dataset}. Start a new sketch."
+                    f"The sketch {run_id} trains on {dataset_title(run.request.dataset)}, and "
+                    f"cannot go on with {dataset_title(request.dataset)}. Start a new sketch."
                 )
             self._check_limits(connection, request)
             changes = {"request": request.to_dict(), **_touch(run)}

@@ -14,6 +14,7 @@ from cnnlib.data.prepared import is_prepared, load_prepared
 from cnnlib.design.presets import preset
 from cnnlib.errors import TrainError
 from cnnlib.probe.weights import network, read_arrays
+from cnnlib.records.dataset import dataset_title
 from cnnlib.records.events import (
     EpochEnd,
     Event,
@@ -168,7 +169,8 @@ def _prepare_dataset(dataset: str, folders: Folders, bar: ProgressBar) -> Datase
         from cnnlib.data.prepare import prepare
 
         for step in prepare(dataset, folders):
-            bar.describe(f"preparing {dataset}: {step.text}, {step.fraction:.0%}")
+            share = percent(step.fraction, 0)
+            bar.describe(f"preparing {dataset_title(dataset)}: {step.text}, {share}")
     return load_prepared(dataset, folders).info
 
 

@@ -19,6 +19,7 @@ from cnnlib.runs.tables import runs
 pytestmark = pytest.mark.browser
 
 WIDE = CNNSpec(channels=(8,))
+DIGITS = "Digits (scikit-learn)"
 
 
 def click_row(page: Page, row: int) -> None:
@@ -58,14 +59,14 @@ def test_rows_that_are_clicked_are_overlaid_and_stay_selected(three_runs, url, p
     click_row(page, 0)
     expect(page.locator(".live .panel").first).to_be_visible()
     click_row(page, 2)
-    expect(overlaid(page)).to_have_text(["fed on digits, seed 0", "fed on digits, seed 2"])
+    expect(overlaid(page)).to_have_text([f"fed on {DIGITS}, seed 0", f"fed on {DIGITS}, seed 2"])
     assert [f"run={run_id}" in page.url for run_id in three_runs] == [True, False, True]
     click_row(page, 0)
-    expect(overlaid(page)).to_have_text(["fed on digits, seed 2"])
+    expect(overlaid(page)).to_have_text([f"fed on {DIGITS}, seed 2"])
     page.reload()
-    expect(overlaid(page)).to_have_text(["fed on digits, seed 2"])
+    expect(overlaid(page)).to_have_text([f"fed on {DIGITS}, seed 2"])
     page.get_by_role("button", name="Open in Train").click()
-    expect(page.get_by_role("heading", level=1, name="fed on digits, seed 2")).to_be_visible()
+    expect(page.get_by_role("heading", level=1, name=f"fed on {DIGITS}, seed 2")).to_be_visible()
     assert page.url.endswith(f"/train?run={three_runs[0]}")
 
 
@@ -114,11 +115,11 @@ def test_runs_whose_colours_repeat_have_numbers_and_other_dashes(url, store, pag
 
 def test_a_new_run_does_not_move_the_selection(store, three_runs, url, page):
     page.goto(f"{url}/results?run={three_runs[1]}")
-    expect(overlaid(page)).to_have_text(["fed on digits, seed 1"])
+    expect(overlaid(page)).to_have_text([f"fed on {DIGITS}, seed 1"])
     run_id, worker_id = a_running_run(store, preset="fed", seed=7)
     page.reload()
     expect(result_row(page, "fed, seed 7")).to_be_attached()
-    expect(overlaid(page)).to_have_text(["fed on digits, seed 1"])
+    expect(overlaid(page)).to_have_text([f"fed on {DIGITS}, seed 1"])
     store.record_events(run_id, worker_id, [the_end()])
 
 

@@ -78,7 +78,7 @@ def test_a_run_of_the_command_line_appears_in_the_browser(url, page):
     process = subprocess.run(command, capture_output=True, text=True, check=True, timeout=240)
     end = json.loads(process.stdout.splitlines()[-1])
     page.goto(url)
-    page.get_by_role("link", name="lenet5 on digits, seed 3").click()
+    page.get_by_role("link", name="lenet5 on Digits (scikit-learn), seed 3").click()
     expect(state(page)).to_have_text("Finished")
     assert outcome(page) == pytest.approx(end["test_accuracy"], abs=5e-5)
     assert f"run={end['run_id']}" in page.url

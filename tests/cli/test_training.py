@@ -162,7 +162,7 @@ def test_runs_of_the_same_request_have_titles_that_differ(cli, store):
     fork = store.run(cli("fork", first.id, "--step", "4")[1][-1]["run_id"])
     assert first.title == "twins"
     assert second.title == "twins (2)"
-    assert fork.title.startswith("mlp on digits, seed 0, fork of step 4")
+    assert fork.title.startswith("mlp on Digits (scikit-learn), seed 0, fork of step 4")
 
 
 def test_deleting_runs_is_all_or_nothing(cli, store):
@@ -373,7 +373,10 @@ def test_a_name_stands_as_it_was_given(store, capsys):
     assert store.runs(limit=1)[0].title == "just so"
     assert main([*TINY, "--name", "just so", "--epochs", "0", "--seeds", "2"]) == 0
     titles = [run.title for run in store.runs(limit=2)]
-    assert titles == ["just so on digits, seed 1", "just so on digits, seed 0"]
+    assert titles == [
+        "just so on Digits (scikit-learn), seed 1",
+        "just so on Digits (scikit-learn), seed 0",
+    ]
 
 
 def test_a_diverged_run_names_the_command_that_goes_on_from_it(store, tmp_path, capsys):

@@ -269,9 +269,9 @@ def test_the_best_of_several_is_said_to_be_that(store):
     # 0.00564 for a mean; best of two (0.5642 sd): 0.32 points
     sentence = best_of_sentence(load_rows(store))
     assert sentence.startswith(
-        "own design is the best of 2 comparable designs on digits (all pictures, 2 epochs) by "
-        "validation accuracy. It is 5.00 points above the average of the 2; the best of 2 equally "
-        "good designs would be about 0.32 points above it by chance"
+        "own design is the best of 2 comparable designs on Digits (scikit-learn) (all pictures, "
+        "2 epochs) by validation accuracy. It is 5.00 points above their average. Luck alone gives "
+        "about 0.32 points: "
     )
 
 
@@ -281,7 +281,7 @@ def test_luck_is_told_among_the_designs_of_one_dataset(store):
         a_finished_run(store, val=0.80 + seed / 100, seed=seed, channels=(8,))
         a_finished_run(store, val=0.30 + seed / 2, seed=seed, dataset="mnist")
     assert "is the best of 2 " in (sentence := best_of_sentence(load_rows(store)))
-    assert "on digits" in sentence
+    assert "on Digits" in sentence
     assert "about 0.32 points" in sentence  # as above: what mnist spreads does not count
 
 

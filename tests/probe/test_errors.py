@@ -187,7 +187,9 @@ def test_the_errors_panel_shows_the_picture_and_the_runs_that_are_right(store):
     assert app.selectbox(key="inspect_true").value == str(truth)
     assert app.selectbox(key="inspect_predicted").value == str(wrong)
     assert f"Pictures of {truth}, predicted as {wrong} (1)" in "".join(s.value for s in app.header)
-    assert "Other runs on picture 0: correct in own design on digits" in page_text(app)
+    [other] = [each for each in app.expander if each.label.startswith("Other runs on picture 0")]
+    assert other.label == "Other runs on picture 0: 1 of 1 right"
+    assert f"own design on Digits (scikit-learn), seed 0: {truth} ✓" in other.markdown[0].value
     [grid] = [part for part in components(app) if part["script"].endswith("grid.js")]
     assert grid["names"] == ["Picture 0, 81.98 % confidence"]
 

@@ -92,7 +92,7 @@ def test_a_run_on_another_dataset_is_refused():
     prepared_now("folder:own")
     loaded = fit("mlp", "digits", Recipe(epochs=1, max_batches=1), device="cpu")
     args = {"dataset": "folder:own", "run": loaded.run.id}
-    with pytest.raises(ProbeError, match="was trained on digits.*Choose a run on folder:own"):
+    with pytest.raises(ProbeError, match="was trained on Digits.*Choose a run on folder:own"):
         run_job(find_odd_pictures(args, Folders.from_environment()))
 
 

@@ -106,7 +106,7 @@ def show_run(args: argparse.Namespace) -> None:
             "MACs": facts["macs"],
             "steps": f"{run.step:,} of {run.total_steps:,}",
             "training time": duration(run.train_seconds),
-            "images per second": facts["images_per_second"],
+            "pictures per second": facts["images_per_second"],
             "validation accuracy": percent(facts["val_accuracy"], unknown=""),
             "weights of epoch": facts["weights_epoch"],
             "weights of step": facts["val_step"],

@@ -143,7 +143,7 @@ def _check_room(count: int, options: FolderOptions, folder: Path) -> None:
 def _collect(
     files: Files, layout: Layout, options: FolderOptions, collected: _Collected, out: BinaryIO
 ) -> Generator[Progress]:
-    start = last = time.monotonic()
+    last = time.monotonic()
     done, total = 0, len(layout.placed)
     for block in _decoded_blocks(files, layout, options):
         for picture in block:
@@ -158,8 +158,7 @@ def _collect(
         done, now = done + len(block), time.monotonic()
         if now - last >= _REPORT_SECONDS:
             last = now
-            left = (now - start) / done * (total - done)
-            text = f"reading pictures: {done:,} of {total:,}, about {left:.0f} s left"
+            text = f"reading pictures: {done:,} of {total:,}"
             yield Progress(_DECODED_FRACTION * done / total, text)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnlib.errors import CnnlibError, TrainError
+from cnnlib.records.dataset import dataset_title
 from cnnlib.records.events import Event, Phase, RunEnd, StepMetrics
 from cnnlib.records.files import remove_folder
 from cnnlib.runs.event_writer import RunReassigned
@@ -16,6 +17,7 @@ from cnnlib.runs.saved_steps import changed_settings
 from cnnlib.train.control import INTERRUPTED, Control
 from cnnlib.train.execution.host import is_full_disk
 from cnnlib.train.worker.recorder import Recorder
+from cnnlib.units import percent
 
 if TYPE_CHECKING:
     from cnnlib.records.run import Run, RunState
@@ -124,12 +126,12 @@ def _prepare(
         return None
     from cnnlib.data.prepare import prepare
 
-    yield Phase("starting", f"preparing {dataset}")
+    title = dataset_title(dataset)
+    yield Phase("starting", f"preparing {title}")
     with closing(prepare(dataset, store.folders)) as steps:
         for progress in steps:
-            yield Phase(
-                "starting", f"preparing {dataset}: {progress.text}, {progress.fraction:.0%}"
-            )
+            share = percent(progress.fraction, 0)
+            yield Phase("starting", f"preparing {title}: {progress.text}, {share}")
             if control.interrupted:
                 return RunEnd("interrupted", _BEFORE_FIRST_STEP)
             if _is_stop_requested(control):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from cnnlib.records.dataset import DatasetInfo, drawings_title
+from cnnlib.records.dataset import DatasetInfo, dataset_title, drawings_title
 from cnnlib.units import UNKNOWN, format_time, percent, plural
 from cnnlib.vocabulary.training import OPTIMIZERS
 
@@ -75,7 +75,7 @@ def dataset_label(name: str, title: str = "") -> str:
         name: As stored, for example ``folder:lesson 1 for mnist``.
         title: Its title in the catalogue; the stored name stands in for an unknown one.
     """
-    return drawings_title(name) or title or name.removeprefix("folder:")
+    return drawings_title(name) or title or dataset_title(name)
 
 
 def dataset_menu(infos: Iterable[DatasetInfo]) -> dict[str, str]:

@@ -129,25 +129,36 @@ def _show_cell_pictures(subject: Subject, found: Predicted) -> None:
         tile=64,
     )
     if selected is not None:
-        st.caption(escape_markdown(describe_other_runs(subject, selected)))
+        _show_other_runs(subject, selected)
 
 
-def describe_other_runs(subject: Subject, picture: int) -> str:
-    """Return a sentence with the other runs that classify a test picture right or wrong."""
-    right, wrong = [], []
+def _show_other_runs(subject: Subject, picture: int) -> None:
+    """Show how many of the other runs classify a test picture right, and the answer of each."""
+    answers = answers_of_other_runs(subject, picture)
+    if not answers:
+        st.caption(f"Picture {picture}: there is no other run with predictions on this dataset.")
+        return
+    right = sum(is_right for _, _, is_right in answers)
+    with st.expander(f"Other runs on picture {picture}: {right} of {len(answers)} right"):
+        st.markdown(
+            "\n".join(
+                f"- {escape_markdown(title)}: {escape_markdown(answer)}{' ✓' if is_right else ''}"
+                for title, answer, is_right in answers
+            )
+        )
+
+
+def answers_of_other_runs(subject: Subject, picture: int) -> list[tuple[str, str, bool]]:
+    """Return title and answer of other runs for a test picture, and whether it is right."""
+    answers: list[tuple[str, str, bool]] = []
     for run in run_store().runs(limit=200):
         if run.id == subject.run.id or run.fingerprint != subject.run.fingerprint:
             continue
         found = predictions_of(run)
         if found is None or len(found.labels) <= picture:
             continue
-        if found.predicted[picture] == found.labels[picture]:
-            right.append(run.title)
-        else:
-            wrong.append(f"{run.title} ({subject.info.classes[found.predicted[picture]]})")
-        if len(right) + len(wrong) == MOST_OTHER_RUNS:
+        answer, label = found.predicted[picture], found.labels[picture]
+        answers.append((run.title, subject.info.classes[answer], bool(answer == label)))
+        if len(answers) == MOST_OTHER_RUNS:
             break
-    if not right and not wrong:
-        return f"Picture {picture}: there is no other run with predictions on this dataset."
-    parts = [f"correct in {', '.join(right) or 'none'}", f"wrong in {', '.join(wrong) or 'none'}"]
-    return f"Other runs on picture {picture}: {'; '.join(parts)}."
+    return answers

@@ -311,7 +311,7 @@ def _compare(state: LabState, action: Mapping[str, Any]) -> LabState:
     duel = start_comparison(state, str(action.get("rival")), epochs, _info_of(state), store)
     return replace(
         state,
-        message="The comparison has begun: both designs train clean, in up to "
+        message="The comparison has begun: both designs are trained from the start, in up to "
         f"{DEFAULT_MOST_PAIRS} pairs with equal seeds. The Lab waits for its runs.",
         subject=at_root(f"results?{urlencode({'duel': duel})}"),
     )

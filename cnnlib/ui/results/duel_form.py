@@ -26,6 +26,7 @@ from cnnlib.ui.common.format import (
     dataset_label,
     dataset_menu,
     describe_recipe,
+    distinct,
     escape_markdown,
 )
 from cnnlib.ui.common.messages import errors_shown, fragment, show_error
@@ -79,14 +80,14 @@ def known_designs() -> dict[str, Side]:
     sides += [
         (f"{each.title} ({each.name})", Side(each.name, each.spec, each.name)) for each in presets()
     ]
-    sides += map(_from_row, ResultsTable(run_store()).rows()[:MOST_ROWS])
+    sides += _of_results(ResultsTable(run_store()).rows()[:MOST_ROWS])
     sides += st.session_state.get(_PRESELECTED, [])
     return dict(sides)
 
 
 def preselect_rows(rows: Sequence[Row]) -> None:
     """Open the form of a duel with the designs of two rows of the results table."""
-    sides = [_from_row(row) for row in rows]
+    sides = _of_results(rows)
     st.session_state[_PRESELECTED] = sides
     for letter, (label, _) in zip("AB", sides, strict=True):
         st.session_state[f"compare_{letter}"] = label
@@ -98,11 +99,18 @@ def preselect_rows(rows: Sequence[Row]) -> None:
     open_section("duel")
 
 
-def _from_row(row: Row) -> tuple[str, Side]:
-    """Return the label in the menus and the design of a row."""
-    label = f"Result: {row.name} on {dataset_label(row.request.dataset)}, {row.key[:6]}"
-    request = row.request
-    return label, Side(row.name, request.spec, request.preset, request.recipe)
+def _of_results(rows: Sequence[Row]) -> list[tuple[str, Side]]:
+    """Return the labels in the menus and the designs of rows; the key tells equal labels apart."""
+    labels = distinct(
+        {row.key: f"Result: {row.name} on {dataset_label(row.request.dataset)}" for row in rows}
+    )
+    return [
+        (
+            labels[row.key],
+            Side(row.name, row.request.spec, row.request.preset, row.request.recipe),
+        )
+        for row in rows
+    ]
 
 
 _MENU_PIXELS = 420  # of a menu that stands alone

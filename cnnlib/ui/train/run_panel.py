@@ -59,7 +59,7 @@ def describe_run(run: Run, epochs: str = "") -> str:
         epochs: Those that it was trained for; "" are the recipe's.
     """
     cost, recipe = run.plan_cost, run.request.recipe
-    size = f"{count(cost.get('params'))} parameters, {count(cost.get('macs'))} MACs per image"
+    size = f"{count(cost.get('params'))} parameters, {count(cost.get('macs'))} MACs per picture"
     what = "Recipe before the changes by hand" if run.intervened else "Recipe"
     return f"{size}. {what}: {describe_recipe(recipe, epochs)}."
 

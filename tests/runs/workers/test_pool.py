@@ -388,8 +388,8 @@ def test_preparation_is_shown_as_the_phase_of_the_run(store, slow_to_prepare):
     with store.workers.registered("runs") as worker_id:
         execute_run.execute_run(store.claim(worker_id, run_id), store, worker_id, control, listen)
     assert seen[:2] == [
-        Phase("starting", "preparing digits"),
-        Phase("starting", "preparing digits: reading, 25%"),
+        Phase("starting", "preparing Digits (scikit-learn)"),
+        Phase("starting", "preparing Digits (scikit-learn): reading, 25 %"),
     ]
 
 

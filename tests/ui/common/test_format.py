@@ -117,7 +117,7 @@ def test_equal_labels_of_a_menu_are_made_unique():
 
 def test_a_dataset_of_drawings_is_named_as_such():
     assert dataset_label("folder:lesson 12 for fashion-mnist") == "your drawings, set 12"
-    assert dataset_label("folder:drawings for mnist (9f03ab)") == "your drawings for mnist"
+    assert dataset_label("folder:drawings for mnist (9f03ab)") == "your drawings for MNIST"
     assert dataset_label("mnist", "MNIST") == "MNIST"
     assert dataset_label("folder:leaves") == "leaves"
 

@@ -69,7 +69,7 @@ export class Confusion {
     const head = element("tr", {}, [corner, ...cells("th", { scope: "col" }, size)]);
     const focusable = this.onPick ? { tabindex: "-1", role: "gridcell" } : {};
     const rows = Array.from({ length: size }, () => element("tr", {}, [...cells("th", { scope: "row" }, 1), ...cells("td", focusable, size)]));
-    this.table.replaceChildren(head, ...rows);
+    this.table.replaceChildren(element("caption", {}, ["predicted →"]), head, ...rows);
   }
 
   #label(cell, name) {
@@ -124,8 +124,9 @@ const STYLES = `
 .confusion:focus-visible, .confusion td:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 2px; }
 .confusion table { border-collapse: separate; border-spacing: 1px; width: 100%; }
 .confusion th { font-weight: 400; color: color-mix(in srgb, var(--st-text-color) 72%, var(--st-background-color)); padding: 0 0.4em; text-align: right; white-space: nowrap; }
-.confusion tr:first-child th { text-align: center; }
-.confusion tr:first-child th:first-child { text-align: right; }
+.confusion caption { color: color-mix(in srgb, var(--st-text-color) 72%, var(--st-background-color)); line-height: 1.3; }
+.confusion tr:first-of-type th { text-align: center; }
+.confusion tr:first-of-type th:first-child { text-align: right; }
 .confusion td { padding: 0 0.2em; text-align: center; border-radius: 2px; min-width: 1.5em; width: calc(100% / var(--classes)); }
 .confusion td { background: color-mix(in srgb, var(--mark-orange) calc(var(--strength) * 55%), var(--st-secondary-background-color)); }
 .confusion td[data-right="true"] { background: color-mix(in srgb, var(--st-primary-color) calc(10% + var(--strength) * 35%), var(--st-secondary-background-color)); font-weight: 600; }

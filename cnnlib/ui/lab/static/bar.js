@@ -27,7 +27,7 @@ export class Bar {
     this.params = number("Parameters", "lab-params");
     this.macs = number("MACs a picture", "lab-macs");
     this.memory = number("Memory to train", "lab-memory");
-    this.speed = number("Pictures a second", "lab-speed");
+    this.speed = number("Pictures per second", "lab-speed");
     this.#buildScore();
     this.root = element("section", { class: "panel top", "aria-label": "Training" }, [
       element("div", { class: "buttons" }, [this.play, step, restart]),

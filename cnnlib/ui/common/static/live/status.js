@@ -12,7 +12,7 @@ const FACTS = [
   ["loss", "Training loss, smoothed"],
   ["sample", "Validation sample"],
   ["val", "Validation accuracy"],
-  ["rate", "Images per second"],
+  ["rate", "Pictures per second"],
   ["time", "Training time"],
 ];
 

@@ -2,8 +2,8 @@
 import { button, element, menu, percent, setAttribute, setOptions, write } from "../format.js";
 
 const QUESTIONS = {
-  keep: "A clean training gives results that compare.",
-  compare: "Both train clean, as long as this one so far, in up to 20 pairs with equal seeds. The Lab waits meanwhile.",
+  keep: "A training from the start, without changes on the way, can be compared with others.",
+  compare: "Both designs are trained from the start, for as many epochs as this one so far, up to 20 times each, until it is clear which is better. The Lab waits meanwhile.",
 };
 const GOOD = 0.9; // share of right answers from which on a network is worth keeping
 
@@ -33,7 +33,7 @@ export class Next {
   }
 
   #keepChoice() {
-    const clean = button("Train it clean", { class: "suggested", "data-testid": "lab-keep-clean", title: "The same design and settings, trained from fresh weights: results that compare" }, this.#answer(() => this.on.onKeep(true)));
+    const clean = button("Train it from the start", { class: "suggested", "data-testid": "lab-keep-clean", title: "The same design and settings, trained from fresh weights without changes on the way" }, this.#answer(() => this.on.onKeep(true)));
     const asIs = button("This run as it is", { "data-testid": "lab-keep-run", title: "This run with all that was changed while it learned" }, this.#answer(() => this.on.onKeep(false)));
     return this.#choice([clean, asIs, this.#notNow()]);
   }
