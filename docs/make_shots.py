@@ -79,7 +79,7 @@ def main() -> None:
         shoot_lab(lab)
         lab.goto("/build", "text=More numbers")
         lab.shoot("build")
-        first = train(lab, "LeNet-style, 3x3", "106,154", shoot_as="train")
+        first = train(lab, "LeNet-style, 3 × 3", "106,154", shoot_as="train")
         second = train(lab, "Fast network for MNIST", "23,354")
         lab.goto(f"/results?run={first}&run={second}", ".live .panel canvas")
         lab.shoot("results")

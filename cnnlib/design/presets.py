@@ -121,8 +121,8 @@ _PRESETS: dict[str, Preset] = {
         ),
         Preset(
             name="lenet5",
-            title="LeNet-style, 3x3",
-            description="LeNet-5 with 3x3 kernels, ReLU and max pooling: two convolutions, three "
+            title="LeNet-style, 3 × 3",
+            description="LeNet-5 with 3 × 3 kernels, ReLU and max pooling: two convolutions, three "
             "linear layers.",
             source=f"After {_LECUN_1998}",
             spec=CNNSpec(channels=(6, 16), hidden_dims=(120, 84)),
@@ -130,7 +130,7 @@ _PRESETS: dict[str, Preset] = {
         Preset(
             name="lenet5_1998",
             title="LeNet-5",
-            description="The classic CNN: two 5x5 convolutions with average pooling, then three "
+            description="The classic CNN: two 5 × 5 convolutions with average pooling, then three "
             "linear layers, with tanh.",
             source=f"{_LECUN_1998}, with all maps connected, poolings without parameters, and a "
             "linear output layer",
@@ -206,7 +206,7 @@ _PRESETS: dict[str, Preset] = {
             title="ResNet-20",
             description="Nine residual blocks: skip connections carry the gradient back to the "
             "first layer.",
-            source=f"{_HE_2016}, section 4.2, with 1x1 projection shortcuts",
+            source=f"{_HE_2016}, section 4.2, with 1 × 1 projection shortcuts",
             spec=_cifar_resnet(20, shortcut_norm=True),
         ),
         Preset(
@@ -229,8 +229,8 @@ _PRESETS: dict[str, Preset] = {
             title="Pre-activation ResNet-20",
             description="Norm and ReLU come before each convolution, so that nothing stands "
             "between the skips.",
-            source='He et al., "Identity mappings in deep residual networks", ECCV 2016, with 1x1 '
-            "projection shortcuts",
+            source='He et al., "Identity mappings in deep residual networks", ECCV 2016, with '
+            "1 × 1 projection shortcuts",
             spec=_cifar_resnet(20, preactivation=True, last_norm=False),
         ),
         Preset(

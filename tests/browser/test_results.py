@@ -218,3 +218,22 @@ def test_two_rows_open_the_form_of_their_duel(store, url, page):
     expect(page.get_by_role("heading", name="Which of two designs is better?")).to_be_visible()
     chosen = page.get_by_role("combobox", name=re.compile("Design [AB]"))
     expect(chosen).to_have_count(2)
+
+
+def test_on_a_phone_a_cut_table_fades_and_the_sections_stay_where_they_are(three_runs, url, page):
+    page.set_viewport_size({"width": 420, "height": 900})
+    page.goto(f"{url}/results")
+    scroll = page.locator(".results .scroll")
+    faded = "e => getComputedStyle(e).maskImage.includes('gradient')"
+    expect(scroll).to_be_visible()
+    assert scroll.evaluate(faded)
+    scroll.evaluate("e => e.scrollTo(e.scrollWidth, 0)")
+    page.wait_for_function(
+        "e => getComputedStyle(e).maskImage === 'none'", arg=scroll.element_handle()
+    )
+    page.set_viewport_size({"width": 1440, "height": 900})
+    sections = page.get_by_role("radiogroup", name="Section")
+    top = (sections.bounding_box() or {})["y"]
+    page.get_by_text("Duels", exact=True).click()
+    expect(page.get_by_role("heading", name="Which of two designs is better?")).to_be_visible()
+    assert (sections.bounding_box() or {})["y"] == top

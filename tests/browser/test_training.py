@@ -35,7 +35,7 @@ def test_lenet_learns_mnist_in_an_epoch_and_survives_a_reload(mnist_folder, app_
     url = app_server()
     page.goto(f"{url}/train")
     pick(page, "Dataset", "MNIST")
-    pick(page, "Preset", "LeNet-style, 3x3")
+    pick(page, "Preset", "LeNet-style, 3 × 3")
     expect(page.get_by_text("106,154")).to_be_visible()
     write(page, "Epochs", 1)
     page.get_by_role("button", name="Train", exact=True).click()

@@ -368,7 +368,11 @@ def test_a_run_that_stopped_early_says_how_many_epochs_it_was_trained(store):
 def test_results_show_a_design_with_its_numbers(store):
     a_finished_run(store, preset="lenet5")
     [row] = table(open_page("results"))
-    assert (row["name"], row["dataset"], row["state"]) == ("lenet5", "digits", "1 seed")
+    assert (row["name"], row["dataset"], row["state"]) == (
+        "lenet5",
+        "Digits (scikit-learn)",
+        "1 seed",
+    )
     assert (row["val_accuracy"], row["test_accuracy"]) == ("50.00 %", "75.00 %")
     assert (row["seconds"], row["trained_on"]) == ("2.0", "all pictures, 2 epochs")
     assert row["curve"] == "Validation accuracy from 50.00 % to 50.00 %"

@@ -102,7 +102,10 @@ def preselect_rows(rows: Sequence[Row]) -> None:
 def _of_results(rows: Sequence[Row]) -> list[tuple[str, Side]]:
     """Return the labels in the menus and the designs of rows; the key tells equal labels apart."""
     labels = distinct(
-        {row.key: f"Result: {row.name} on {dataset_label(row.request.dataset)}" for row in rows}
+        {
+            row.key: f"Result: {row.shown_name} on {dataset_label(row.request.dataset)}"
+            for row in rows
+        }
     )
     return [
         (

@@ -26,7 +26,7 @@ export class Bar {
     this.optimizer = menu("Optimiser", { "data-testid": "lab-optimizer" }, (value) => on.onRecipe({ optimizer: value }));
     this.params = number("Parameters", "lab-params");
     this.macs = number("MACs a picture", "lab-macs");
-    this.memory = number("Memory to train", "lab-memory");
+    this.memory = number("Memory, training step", "lab-memory");
     this.speed = number("Pictures per second", "lab-speed");
     this.#buildScore();
     this.root = element("section", { class: "panel top", "aria-label": "Training" }, [
