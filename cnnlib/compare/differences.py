@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from cnnlib.runs.store import RunStore
 
 
-
 def differing_settings(rows: Sequence[Row]) -> dict[str, list[str]]:
     """Return the settings in which rows differ: by name, the value of each row as text."""
     settings_of_rows = [run_settings(row.runs[0]) for row in rows]

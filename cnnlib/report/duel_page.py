@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from cnnlib.compare.differences import design_settings, setting_label
+from cnnlib.compare.differences import design_settings
 from cnnlib.compare.differing_pictures import DifferingPictures, differing_pictures
 from cnnlib.compare.rows import Row
 from cnnlib.data.drawings import png
@@ -23,6 +23,7 @@ from cnnlib.errors import DataError
 from cnnlib.experiments.duel import forecast_sentence, read_duel, recipe_differences
 from cnnlib.experiments.group_sequential import BETTER
 from cnnlib.experiments.verdict_card import card_of
+from cnnlib.records.setting_labels import setting_label
 from cnnlib.report.document import (
     write_document,
     write_list,

@@ -335,7 +335,7 @@ def test_experiment_without_a_name_is_labelled_by_its_settings(store):
     app.button(key="experiments_start").click().run()
     [plan] = studies.find_all(store, ["grid"])
     running = open_page(EXPERIMENTS).button(key=f"experiments_live_{plan.id}")
-    assert running.label == "Running: K, lr"
+    assert running.label == "Running: Filters per convolution (K), Learning rate"
     studies.stop(store, plan.id)
     again = open_page(EXPERIMENTS)
     assert again.button(key=f"experiments_past_{plan.id}").label.startswith(
