@@ -7,6 +7,8 @@
     ├── RecipeError    a training recipe or a request for a run that is invalid
     ├── DataError      a dataset that is missing, broken, unknown or too large
     ├── StoreError     the run store cannot be read or written, or has no such run
+    │   ├── FileMissing       a file of the store that does not exist
+    │   └── FilesUnreachable  the files of the store cannot be reached, which says nothing of them
     ├── TrainError     a run that cannot go on (out of memory, a disk that is full)
     ├── ProbeError     a view inside a network that this run, layer or picture does not allow
     ├── ViewerError    the process that computes what pages show is not ready
@@ -62,6 +64,14 @@ class DataError(CnnlibError):
 
 class StoreError(CnnlibError):
     """The run store cannot be read or written, or has no such run."""
+
+
+class FileMissing(StoreError):
+    """A file of the store that does not exist, while the store itself can be reached."""
+
+
+class FilesUnreachable(StoreError):
+    """The files of the store cannot be reached; they may all be there."""
 
 
 class TrainError(CnnlibError):

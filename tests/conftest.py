@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from in_process_viewer import InProcessViewer
     from playwright.sync_api import Browser, Page
     from postgres import Postgres
+    from s3 import S3
 
 # Examples have no time limit, since the machine may be busy. In CI they are the same every time.
 settings.register_profile("house", deadline=None, derandomize=bool(os.environ.get("CI")))
@@ -129,6 +130,7 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CNNLAB_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("CNNLAB_RUNS", str(tmp_path / "runs"))
     monkeypatch.delenv("CNNLAB_DATABASE", raising=False)
+    monkeypatch.delenv("CNNLAB_FILES", raising=False)
 
 
 @pytest.fixture(scope="session")
@@ -199,6 +201,36 @@ def store_address(request: pytest.FixtureRequest) -> str:
     if request.param == "sqlite":
         return ""
     return request.getfixturevalue("postgres_server").create_schema()
+
+
+# -- object stores ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> "Generator[S3]":
+    """An S3 server for the tests."""
+    from s3 import running_server
+
+    pytest.importorskip("moto", reason="needs moto: pip install 'moto[server]'")
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def s3_address(s3_server: "S3", monkeypatch: pytest.MonkeyPatch) -> str:
+    """A value of CNNLAB_FILES for an empty bucket; the credentials are in the environment."""
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    return s3_server.create_bucket()
+
+
+@pytest.fixture(params=["file", "s3"])
+def files_address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A value of CNNLAB_FILES for an empty place, of each supported kind."""
+    if request.param == "s3":
+        return str(request.getfixturevalue("s3_address"))
+    (tmp_path / "objects").mkdir()
+    return (tmp_path / "objects").as_uri()
 
 
 # -- a browser -------------------------------------------------------------------------------------

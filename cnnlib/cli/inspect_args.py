@@ -60,7 +60,7 @@ def open_run(args: argparse.Namespace) -> InspectedRun:
     from cnnlib.probe.weights import read_arrays
 
     store, run, saved = run_at_step(args.run_id, args.step)
-    weights = read_arrays(store.folders.run(run.id) / saved.file)
+    weights = read_arrays(store.weights_file(run.id, saved))
     prepared = run_pictures(run, store.folders)
     return InspectedRun(run, saved.step, plan(run.request.spec), weights, prepared)
 

@@ -52,7 +52,7 @@ def trained_net(store: RunStore, run: Run, saved: WeightsSaved) -> Network:
     """
     from cnnlib.probe.weights import network, read_arrays
 
-    return network(run.request.spec, read_arrays(store.folders.run(run.id) / saved.file))
+    return network(run.request.spec, read_arrays(store.weights_file(run.id, saved)))
 
 
 def open_store() -> RunStore:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from difflib import SequenceMatcher
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -193,7 +192,7 @@ def run_predictions(store: RunStore, run: Run) -> Predicted:
             f"The run {run.id} has no predictions on the test split. They are saved when a run "
             "finishes. Wait until it has finished, or resume it."
         )
-    path: Path = store.folders.run(run.id) / result.predictions_file
+    path = store.file(run.id, result.predictions_file)
     try:
         return unpack_predictions(path)
     except ValueError as error:

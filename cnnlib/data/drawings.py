@@ -15,8 +15,8 @@ from PIL import Image
 
 from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode
 from cnnlib.data.image_folder.sources import FolderOptions, is_visible
-from cnnlib.data.paths import UPLOADS
 from cnnlib.errors import DataError
+from cnnlib.records.folders import UPLOADS
 
 if TYPE_CHECKING:
     from pathlib import Path

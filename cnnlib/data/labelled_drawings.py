@@ -25,10 +25,10 @@ from cnnlib.data.drawings import (
     short_name,
     write_options,
 )
-from cnnlib.data.paths import UPLOADS
 from cnnlib.errors import DataError
 from cnnlib.records.dataset import drawings_title
 from cnnlib.records.files import replacing
+from cnnlib.records.folders import UPLOADS
 from cnnlib.records.recipe import Augmentation, Recipe
 from cnnlib.records.run import NAME_LIMIT, Origin, Run, RunRequest
 

@@ -14,14 +14,14 @@ import shlex
 import stat
 from typing import TYPE_CHECKING
 
+from cnnlib.records.folders import PREPARED
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from cnnlib.records.folders import Folders
 
-PREPARED = "prepared"
 DOWNLOADS = "downloads"
-UPLOADS = "datasets"
 
 
 def is_writable(folder: Path) -> bool:

@@ -10,7 +10,7 @@ from cnnlib.data.catalogue import dataset_not_found
 from cnnlib.data.image_folder.prepare_folder import prepare_image_folder
 from cnnlib.data.image_folder.sources import FolderOptions, FolderSource, folder_source
 from cnnlib.data.lock import wait_for_lock
-from cnnlib.data.paths import PREPARED, folder_name, roles_file, search_roots, write_root
+from cnnlib.data.paths import folder_name, roles_file, search_roots, write_root
 from cnnlib.data.prepared import folder_options, is_prepared
 from cnnlib.data.prepared_writer import (
     publish,
@@ -18,7 +18,7 @@ from cnnlib.data.prepared_writer import (
     write_info,
 )
 from cnnlib.errors import DataError
-from cnnlib.records.folders import Folders
+from cnnlib.records.folders import PREPARED, Folders
 from cnnlib.records.job import Progress
 from cnnlib.vocabulary.datasets import BUILTIN, BuiltinDataset
 

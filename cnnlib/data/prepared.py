@@ -20,19 +20,12 @@ import numpy as np
 
 from cnnlib.data.fingerprint import fingerprint
 from cnnlib.data.image_folder.sources import FolderOptions, FolderSource, folder_source
-from cnnlib.data.paths import (
-    PREPARED,
-    prepare_command,
-    prepared_folder,
-    roles_file,
-    search_roots,
-    write_root,
-)
+from cnnlib.data.paths import prepare_command, prepared_folder, roles_file, search_roots, write_root
 from cnnlib.design.checks import shown
 from cnnlib.errors import DataError, RecipeError
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.files import replacing
-from cnnlib.records.folders import Folders
+from cnnlib.records.folders import PREPARED, Folders
 from cnnlib.records.run import check_dataset_name
 
 if TYPE_CHECKING:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnnlib.data.fingerprint import fingerprint, mean_and_std
-from cnnlib.data.paths import PREPARED, folder_name, prepared_folder
+from cnnlib.data.paths import folder_name, prepared_folder
 from cnnlib.data.prepared import ARRAYS, PreparedRecord, SkippedPicture, write_record
 from cnnlib.data.statistics import class_warnings, count_labels
 from cnnlib.errors import DataError
 from cnnlib.records.dataset import DatasetInfo
+from cnnlib.records.folders import PREPARED
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping

@@ -25,8 +25,6 @@ from cnnlib.data.image_folder.sources import (
 )
 from cnnlib.data.lock import try_lock
 from cnnlib.data.paths import (
-    PREPARED,
-    UPLOADS,
     download_folders,
     folder_name,
     is_writable,
@@ -36,7 +34,7 @@ from cnnlib.data.paths import (
 )
 from cnnlib.errors import DataError
 from cnnlib.records.files import replacing
-from cnnlib.records.folders import Folders
+from cnnlib.records.folders import PREPARED, UPLOADS, Folders
 from cnnlib.records.run import check_dataset_name
 from cnnlib.vocabulary.datasets import BUILTIN
 

@@ -103,7 +103,7 @@ def _first_weights(folders: Folders, run_id: str) -> Weights:
     """Read the weights that a run started from."""
     with closing(RunStore(folders)) as store:
         saved = weights_by_step(store.saved_weights(run_id))
-    return read_arrays(folders.run(run_id) / saved[min(saved)].file)
+        return read_arrays(store.weights_file(run_id, saved[min(saved)]))
 
 
 def _load_pictures(

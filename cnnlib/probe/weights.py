@@ -48,7 +48,8 @@ def run_at(folders: Folders, run_id: str, step: int | None = None) -> tuple[Run,
     with closing(RunStore(folders)) as store:
         run = store.run(run_id)
         saved = saved_weights(store, run_id, step, (*KEPT, "latest"))
-    return run, saved.step, read_arrays(folders.run(run_id) / saved.file)
+        path = store.weights_file(run_id, saved)
+    return run, saved.step, read_arrays(path)
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:

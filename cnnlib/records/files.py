@@ -1,14 +1,15 @@
-"""Atomic writing of files, and removal of a run's files."""
+"""Atomic writing of files."""
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from cnnlib.errors import CnnlibError, StoreError
+from cnnlib.errors import CnnlibError
 
 
 @contextmanager
@@ -78,20 +79,9 @@ def file_errors(
         raise kind(f"{what}: {reason}. {advice}") from error
 
 
-def remove_folder(folder: Path) -> None:
-    """Remove a run's folder and its content; a missing one is no error.
-
-    Raises:
-        StoreError: Some of its files cannot be removed; the others may be gone, and the call can be
-            repeated.
-    """
-    advice = "Close programs that use its files, or allow writing to it, then delete the run again."
-    with file_errors(StoreError, f"The folder {folder} cannot be deleted", advice):
-        if folder.exists():
-            shutil.rmtree(folder)
-
-
-def remove_files(folder: Path, names: Iterable[str]) -> None:
-    """Remove files of a run's folder; missing ones are no error."""
-    for name in names:
-        (folder / name).unlink(missing_ok=True)
+def copy_file(source: Path, target: Path) -> None:
+    """Copy the content of a file, and return when it is on the disk."""
+    with source.open("rb") as content, target.open("wb") as copy:
+        shutil.copyfileobj(content, copy)
+        copy.flush()
+        os.fsync(copy.fileno())

@@ -18,15 +18,18 @@ class Folders:
         runs: Everything that the lab writes: the database, weights, prepared datasets.
         database: SQLAlchemy URL of the run store; "" means SQLite in ``runs``. It may contain
             a password, so messages must not show it.
+        files: Address of the object store with the files of the run store; "" means ``runs``. With
+            one, ``runs`` is a local cache, of this machine alone.
     """
 
     data: Path
     runs: Path
     database: str = field(default="", repr=False)
+    files: str = ""
 
     @classmethod
     def from_environment(cls) -> Folders:
-        """Read CNNLAB_DATA, CNNLAB_RUNS and CNNLAB_DATABASE.
+        """Read CNNLAB_DATA, CNNLAB_RUNS, CNNLAB_DATABASE and CNNLAB_FILES.
 
         The defaults are the folders ``data/`` and ``runs/`` of the clone; of the user's folder for
         application data where the package was installed from a wheel.
@@ -35,11 +38,37 @@ class Folders:
             data=Path(os.environ.get("CNNLAB_DATA") or _home() / "data").absolute(),
             runs=Path(os.environ.get("CNNLAB_RUNS") or _home() / "runs").absolute(),
             database=os.environ.get("CNNLAB_DATABASE", ""),
+            files=os.environ.get("CNNLAB_FILES", ""),
         )
 
     def run(self, run_id: str) -> Path:
         """The folder with one run's weights and predictions."""
-        return self.runs / "files" / run_id
+        return self.runs / run_prefix(run_id)
+
+
+# Keys of stored files are paths below the folder of runs, and the same in an object store.
+RUNS, UPLOADS, PREPARED, DESIGNS = "files", "datasets", "prepared", "designs"
+
+
+def run_prefix(run_id: str) -> str:
+    """Return the key below which the files of a run lie; it ends with a slash."""
+    return f"{RUNS}/{run_id}/"
+
+
+def run_key(run_id: str, name: str) -> str:
+    """Return the key of a file of a run."""
+    return f"{run_prefix(run_id)}{name}"
+
+
+def attempt_name(name: str, attempt: int) -> str:
+    """Return the name of a file that an attempt of a run writes, which no other attempt writes.
+
+    Example:
+        >>> attempt_name("latest.safetensors", 1), attempt_name("latest.safetensors", 2)
+        ('latest.safetensors', 'latest.a2.safetensors')
+    """
+    stem, dot, suffix = name.rpartition(".")
+    return name if attempt == 1 else f"{stem}.a{attempt}{dot}{suffix}"
 
 
 def app_folder() -> Path:

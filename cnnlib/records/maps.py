@@ -73,14 +73,15 @@ class StepRequest:
     """One update of a run, from its saved weights before and after.
 
     Args:
-        folder: The run's folder.
+        before, after: Files of the run's checkpoints of the steps before and after the update.
         run: What the run was asked to do.
         step: The step after the update.
         chosen: Column and map whose kernels are shown; None shows the batch only.
         source: The input map whose gradient is shown position by position.
     """
 
-    folder: Path
+    before: Path
+    after: Path
     run: RunRequest
     step: int
     chosen: tuple[int, int] | None = None

@@ -48,8 +48,8 @@ class Database:
         self._write_engine = self._engine.execution_options(cnnlab_writes=True)
         self._check_connection()
         self._create_tables()
-        if folders.database:
-            self._check_folder(folders.runs)
+        if folders.database and not folders.files:
+            self.check_folder(folders.runs)
 
     @contextmanager
     def read(self) -> Generator[sa.Connection]:
@@ -154,7 +154,7 @@ class Database:
                 connection.execute(sa.update(tables.meta).where(is_version).values(value=version))
         return version
 
-    def _check_folder(self, folder: Path) -> None:
+    def check_folder(self, folder: Path) -> None:
         """Check that the folder of runs is the one that belongs to this database."""
         file = folder / "store.id"
         with self.write() as connection:

@@ -157,11 +157,16 @@ def epochs_summary(new_epochs: Sequence[EpochEnd], before: Mapping[str, Any]) ->
     return summary
 
 
-def rewind(connection: sa.Connection, run_id: str, attempt: int, step: int) -> list[str]:
+def rewind(connection: sa.Connection, run_id: str, attempt: int, step: int | None) -> list[str]:
     """Delete all rows after ``step``, where an attempt continues from a checkpoint.
 
+    The newest weights that an earlier attempt wrote for pages are deleted, too.
+
+    Args:
+        step: None deletes all rows: the attempt starts from the beginning.
+
     Returns:
-        Names of the weight files of later steps, for the caller to remove.
+        Names of the weight files of the deleted rows, for the caller to remove.
 
     Raises:
         RunReassigned: Another attempt has begun, or the run is deleted.
@@ -169,14 +174,16 @@ def rewind(connection: sa.Connection, run_id: str, attempt: int, step: int) -> l
     current = sa.select(runs.c.attempt).where(runs.c.id == run_id).with_for_update()
     if connection.scalar(current) != attempt:
         raise _reassigned_error(run_id)
-    stale = sa.and_(weights.c.run_id == run_id, weights.c.step > step)
+    last = -1 if step is None else step
+    is_stale = sa.or_(weights.c.step > last, weights.c.what == "latest")
+    stale = sa.and_(weights.c.run_id == run_id, is_stale)
     files = list(connection.scalars(sa.select(weights.c.file).where(stale)))
     connection.execute(sa.delete(weights).where(stale))
     for table in (steps, samples, epochs, interventions):
-        later = sa.and_(table.c.run_id == run_id, table.c.step > step)
+        later = sa.and_(table.c.run_id == run_id, table.c.step > last)
         connection.execute(sa.delete(table).where(later))
     update = sa.update(runs).where(runs.c.id == run_id)
-    connection.execute(update.values(**_state_at(connection, run_id, step)))
+    connection.execute(update.values(**_state_at(connection, run_id, step or 0)))
     return files
 
 

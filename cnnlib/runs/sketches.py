@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import sqlalchemy as sa
 
 from cnnlib.errors import LimitError, RecipeError, StoreError
-from cnnlib.records import files
 from cnnlib.records.dataset import dataset_title
 from cnnlib.records.events import Command
+from cnnlib.records.folders import run_prefix
 from cnnlib.records.run import RESUMABLE_STATES, Origin, Run, RunRequest
 from cnnlib.runs import commands, event_writer, queue, rows, tables
 from cnnlib.runs.access import limits, permissions
@@ -317,7 +317,7 @@ class Sketches:
                 waits = sa.update(runs).where(runs.c.id == run.id)
                 connection.execute(waits.values(state="interrupted", ended=time.time()))
             return
-        files.remove_folder(self._store.folders.run(run.id))
+        self._store.files.remove([run_prefix(run.id)])
         event_writer.erase(connection, run.id)
 
     def _go_on(self, run_id: str, command: Command) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from cnnlib.errors import StoreError
-from cnnlib.records import files
+from cnnlib.errors import FilesUnreachable, StoreError
+from cnnlib.records.folders import run_key, run_prefix
+from cnnlib.records.stored.folder_files import FolderFiles
 from cnnlib.runs import commands, event_writer, queue, rows
 from cnnlib.runs.access.store_access import StoreAccess
 from cnnlib.runs.jobs import Jobs, delete_jobs_of_run
@@ -137,7 +140,7 @@ class RunStore(StoreAccess):
         """Remove an ended run with its files; a live one raises StoreError."""
         with self.database.write() as connection:
             self._check_deletable(connection, run_id)
-            files.remove_folder(self.folders.run(run_id))
+            self.files.remove([run_prefix(run_id)])
             event_writer.erase(connection, run_id)
             delete_jobs_of_run(connection, run_id)
 
@@ -220,12 +223,28 @@ class RunStore(StoreAccess):
             return [rows.intervention_from_row(row) for row in found]
 
     def saved_weights(self, run_id: str) -> list[WeightsSaved]:
-        """The weights that are still on disk, by step."""
+        """The weights that are still stored, by step."""
         wanted = sa.select(weights).where(weights.c.run_id == run_id)
         with self.database.read() as connection:
             found = connection.execute(wanted.order_by(weights.c.step, weights.c.file))
             known = [rows.weights_from_row(row) for row in found]
-        return [saved for saved in known if (self.folders.run(run_id) / saved.file).exists()]
+        if not isinstance(self.files, FolderFiles):  # a row is written after its upload
+            return known
+        return [saved for saved in known if self.files.has(run_key(run_id, saved.file))]
+
+    def weights_file(self, run_id: str, saved: WeightsSaved) -> Path:
+        """Return a local file with saved weights, after its download where they are not here.
+
+        Raises:
+            FileMissing: It was deleted meanwhile.
+            FilesUnreachable: The files of the store cannot be reached.
+        """
+        is_rewritten = saved.what == "latest"
+        return self.files.fetch(run_key(run_id, saved.file), refresh=is_rewritten)
+
+    def file(self, run_id: str, name: str) -> Path:
+        """Return another local file of a run; see `weights_file`."""
+        return self.files.fetch(run_key(run_id, name), refresh=True)
 
     def result(self, run_id: str) -> SplitResult | None:
         """The result on the test split; None until it was measured."""
@@ -284,18 +303,19 @@ class RunStore(StoreAccess):
             query = sa.select(sa.func.count()).select_from(runs).where(wanted)
             return connection.scalar(query) or 0
 
-    def rewind(self, run: Run, step: int) -> None:
+    def rewind(self, run: Run, step: int | None) -> None:
         """Remove what a run recorded after ``step``, where it continues from a checkpoint.
 
         Args:
             run: The run as its worker claimed it.
+            step: None removes everything, where the run starts from the beginning.
 
         Raises:
             RunReassigned: It was resumed again since then.
         """
         with self.database.write() as connection:
             stale = event_writer.rewind(connection, run.id, run.attempt, step)
-        files.remove_files(self.folders.run(run.id), stale)
+        self.files.remove(run_key(run.id, name) for name in stale)
 
     def record_events(self, run_id: str, worker_id: str, events: Sequence[Event]) -> list[Command]:
         """Write the events of a run and fetch its new commands, in one transaction.
@@ -318,7 +338,8 @@ class RunStore(StoreAccess):
         """
         if self._reap_limit.is_due():
             self.workers.reap()
-            self.sketches.remove_abandoned()
+            with suppress(FilesUnreachable):  # tried again; what is read may need no files
+                self.sketches.remove_abandoned()
 
     def has_queued_run(self) -> bool:
         """Whether a run waits; sketches do not count."""

@@ -96,8 +96,9 @@ def load_run(run_id: str, step: int | None = None, *, folders: Folders | None = 
     folders = folders or Folders.from_environment()
     with closing(RunStore(folders)) as store:
         run, history = store.run(run_id), _read_history(store, run_id)
-        saved = saved_weights(store, run_id, step)
-    weights = read_arrays(folders.run(run_id) / saved.file)
+        weights = read_arrays(
+            store.weights_file(run_id, saved := saved_weights(store, run_id, step))
+        )
     return LoadedRun(run, network(run.request.spec, weights), saved.step, history)
 
 

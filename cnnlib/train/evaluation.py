@@ -103,8 +103,9 @@ def measure_test(session: Session) -> SplitResult | None:
     result = score(predictions)
     if session.folder is None or not math.isfinite(result.loss):
         return result
-    write_predictions(session.folder / PREDICTIONS_FILE, predictions)
-    return replace(result, predictions_file=PREDICTIONS_FILE)
+    name = session.saver.file_name(PREDICTIONS_FILE)
+    write_predictions(session.folder / name, predictions)
+    return replace(result, predictions_file=name)
 
 
 def write_predictions(path: Path, predictions: Predictions) -> None:

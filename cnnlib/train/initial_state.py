@@ -35,12 +35,15 @@ class Start:
     is_fitting: bool = False
 
 
-def read_start(request: RunRequest, runs_folder: Path, resume: Path | None) -> Start:
+def read_start(
+    request: RunRequest, runs_folder: Path, resume: Path | None, origin: Path | None = None
+) -> Start:
     """Read the initial state of a run from disk.
 
     Args:
         runs_folder: Has one folder per run.
         resume: A checkpoint of this same run; takes precedence over the request's origin.
+        origin: The file of the request's origin; None finds it in the folder of that run.
 
     Raises:
         TrainError: A required file is missing or damaged.
@@ -51,12 +54,13 @@ def read_start(request: RunRequest, runs_folder: Path, resume: Path | None) -> S
         return Start(checkpoint.weights, checkpoint, is_fitting=is_changed)
     if request.origin is None:
         return Start()
-    folder = runs_folder / request.origin.run_id
+    if origin is None:
+        folder = runs_folder / request.origin.run_id
+        is_checkpoint = not request.origin.weights_only
+        origin = folder / _find_saved_file(folder, request.origin, is_checkpoint)
     if request.origin.weights_only:
-        return Start(
-            read_weights(folder / _find_saved_file(folder, request.origin, checkpoint=False))
-        )
-    checkpoint = read_checkpoint(folder / _find_saved_file(folder, request.origin, checkpoint=True))
+        return Start(read_weights(origin))
+    checkpoint = read_checkpoint(origin)
     return Start(checkpoint.weights, checkpoint, is_fork=True, is_fitting=request.origin.fitting)
 
 
@@ -76,7 +80,7 @@ def _find_saved_file(folder: Path, origin: Origin, checkpoint: bool) -> str:
     available = [
         saved for saved in saved_files(folder) if saved.what == "checkpoint" or not checkpoint
     ]
-    for saved in available:
+    for saved in reversed(available):
         if saved.step == origin.step:
             return saved.file
     steps = ", ".join(str(step) for step in sorted({saved.step for saved in available})) or "none"

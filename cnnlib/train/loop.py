@@ -26,6 +26,7 @@ from cnnlib.units import plural
 if TYPE_CHECKING:
     from cnnlib.data.prepared import Prepared
     from cnnlib.records.run import RunRequest
+    from cnnlib.train.saver import Attempt
     from cnnlib.train.session import Session
 
 
@@ -39,6 +40,7 @@ def train(
     settings: Mapping[str, float] | None = None,
     threads: int | None = None,
     is_sketch: bool = False,
+    attempt: Attempt | None = None,
 ) -> Generator[Event]:
     """Train one run.
 
@@ -53,6 +55,7 @@ def train(
         settings: Settings changed by hand before that checkpoint, in addition to those in it.
         threads: The most processor threads to use; None takes all cores.
         is_sketch: Start at once, without a trial of modes, and leave the test split unread.
+        attempt: Of a recorded run; the recorder then deletes the files that events name as dropped.
 
     Raises:
         CnnlibError: The request is invalid (only before `Started`).
@@ -71,6 +74,7 @@ def train(
                 settings or {},
                 threads,
                 is_sketch,
+                attempt,
             )
         except Exception as error:
             if is_out_of_memory(error):

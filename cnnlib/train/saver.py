@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from cnnlib.records.events import WeightsSaved
+from cnnlib.records.folders import attempt_name
 from cnnlib.train.checkpoint import (
     Circumstances,
     Progress,
@@ -31,46 +33,65 @@ MIN_SNAPSHOTS, MIN_CHECKPOINTS = 8, 2
 _MAX_SNAPSHOTS = 48
 _CHECKPOINT_SECONDS = 30.0
 _LATEST = "latest.safetensors"
-_FILE = re.compile(r"(snapshot|checkpoint)-(\d{8,})\.safetensors")
+_FILE = re.compile(r"(snapshot|checkpoint)-(\d{8,})(?:\.a(\d{1,9}))?\.safetensors")
 
 
 @dataclass(frozen=True, order=True)
 class SavedFile:
-    """One file of saved weights in a run's folder."""
+    """One file of saved weights of a run, and the attempt that wrote it."""
 
     step: int
     what: Literal["snapshot", "checkpoint"]
     size_bytes: int
+    attempt: int = 1
 
     @property
     def file(self) -> str:
         """The file's name in the folder."""
-        return f"{self.what}-{self.step:08}.safetensors"
+        return attempt_name(f"{self.what}-{self.step:08}.safetensors", self.attempt)
 
 
-def _write_latest(folder: Path, weights: dict[str, Tensor], step: int) -> WeightsSaved:
-    size = write_state(folder / _LATEST, weights, step)
-    return WeightsSaved(step, _LATEST, "latest", size)
+@dataclass(frozen=True)
+class Attempt:
+    """What an attempt of a recorded run knows of the run's files.
+
+    It writes files of its own names, so that it cannot overwrite those of another attempt, and
+    deletes none: whoever records its events does so afterwards, if the run is still its own.
+
+    Args:
+        number: 1 is the first.
+        saved: The recorded weights of this run.
+        fetch: Returns a local file with recorded weights of this run.
+        origin: A file with the weights that the request starts from; None without.
+    """
+
+    number: int
+    saved: Sequence[WeightsSaved]
+    fetch: Callable[[WeightsSaved], Path]
+    origin: Path | None = None
+
+
+def _write_latest(path: Path, weights: dict[str, Tensor], step: int) -> WeightsSaved:
+    size = write_state(path, weights, step)
+    return WeightsSaved(step, path.name, "latest", size)
 
 
 def saved_files(folder: Path) -> list[SavedFile]:
     """List the snapshots and checkpoints in a run's folder by step, without the `latest` file."""
-    found = (_parse_name(path) for path in folder.glob("*.safetensors"))
+    found = []
+    for path in folder.glob("*.safetensors"):
+        with suppress(FileNotFoundError):  # deleted just now
+            found.append(_parse_name(path.name, path.stat().st_size))
     return sorted(saved for saved in found if saved is not None)
 
 
-def _parse_name(path: Path) -> SavedFile | None:
-    """Return the record of a file; None if it is another kind of file or was just deleted."""
-    match = _FILE.fullmatch(path.name)
+def _parse_name(name: str, size_bytes: int) -> SavedFile | None:
+    """Return the record of a file; None if it is another kind of file."""
+    match = _FILE.fullmatch(name)
     if match is None:
         return None
-    try:
-        what: Literal["snapshot", "checkpoint"] = (
-            "snapshot" if match[1] == "snapshot" else "checkpoint"
-        )
-        return SavedFile(int(match[2]), what, path.stat().st_size)
-    except FileNotFoundError:
-        return None
+    what: Literal["snapshot", "checkpoint"] = "snapshot" if match[1] == "snapshot" else "checkpoint"
+    return SavedFile(int(match[2]), what, size_bytes, int(match[3] or 1))
 
 
 def newest_checkpoint(folder: Path) -> Path | None:
@@ -140,6 +161,7 @@ class Saver:
         total_steps: The step of the last snapshot.
         weights_bytes, optimizer_bytes: Size of one copy each; determines how many fit.
         best_step: The step of the best epoch of a run that is resumed.
+        attempt: Of a recorded run; None takes the files in the folder, and deletes files at once.
     """
 
     def __init__(
@@ -149,15 +171,22 @@ class Saver:
         weights_bytes: int,
         optimizer_bytes: int,
         best_step: int | None = None,
+        attempt: Attempt | None = None,
     ) -> None:
         self._folder = folder
+        self._attempt = attempt
+        self._recorded = {each.file: each for each in attempt.saved} if attempt else {}
         minimum = (MIN_SNAPSHOTS + MIN_CHECKPOINTS) * weights_bytes
         minimum += MIN_CHECKPOINTS * optimizer_bytes
         self.budget_bytes = max(BUDGET_BYTES, minimum)
         affordable = self.budget_bytes // 2 // max(1, weights_bytes)
         count = min(_MAX_SNAPSHOTS, max(MIN_SNAPSHOTS, affordable))
         self._snapshot_steps = snapshot_steps(total_steps, count)
-        self._saved = saved_files(folder) if folder else []
+        if attempt is not None:
+            known = (_parse_name(each.file, each.size_bytes) for each in attempt.saved)
+            self._saved = sorted(each for each in known if each is not None)
+        else:
+            self._saved = saved_files(folder) if folder else []
         self._checkpoint_seconds = 0.0
         snapshots = (file for file in self._saved if file.what == "snapshot")
         self._best = next((file for file in snapshots if file.step == best_step), None)
@@ -183,8 +212,8 @@ class Saver:
         """Write the weights of this step."""
         if self._folder is None:
             return []
-        size = write_weights(self._folder / SavedFile(step, "snapshot", 0).file, net, step)
-        return [self._add(SavedFile(step, "snapshot", size))]
+        path = self._folder / self._new(step, "snapshot", 0).file
+        return [self._add(self._new(step, "snapshot", write_weights(path, net, step)))]
 
     def save_best(self, net: nn.Module, step: int) -> list[WeightsSaved]:
         """Save the weights of the best epoch so far; they are not deleted for the budget."""
@@ -192,14 +221,14 @@ class Saver:
             self._best_weights = {name: value.clone() for name, value in net.state_dict().items()}
             return []
         [saved] = self.save_snapshot(net, step)
-        self._best = SavedFile(step, "snapshot", saved.size_bytes)
+        self._best = self._new(step, "snapshot", saved.size_bytes)
         return [saved]
 
     def read_best(self, step: int) -> dict[str, Tensor]:
         """Read the weights that `save_best` saved at a step."""
         if self._folder is None:
             return self._best_weights
-        return read_weights(self._folder / SavedFile(step, "snapshot", 0).file)
+        return read_weights(self._path(self._best or self._new(step, "snapshot", 0)))
 
     def save_checkpoint(
         self,
@@ -217,9 +246,9 @@ class Saver:
         if self._folder is None:
             return []
         latest = self._take_latest()
-        path = self._folder / SavedFile(progress.step, "checkpoint", 0).file
+        path = self._folder / self._new(progress.step, "checkpoint", 0).file
         size = write_checkpoint(path, net, optimizer, progress, circumstances)
-        return [*latest, self._add(SavedFile(progress.step, "checkpoint", size))]
+        return [*latest, self._add(self._new(progress.step, "checkpoint", size))]
 
     def save_latest(self, net: nn.Module, step: int) -> list[WeightsSaved]:
         """Overwrite the file of the newest weights, for inspection during the run.
@@ -233,7 +262,8 @@ class Saver:
             return []
         written = self._take_latest()
         weights = {name: value.to("cpu", copy=True) for name, value in net.state_dict().items()}
-        self._latest = self._writer.submit(_write_latest, self._folder, weights, step)
+        path = self._folder / self.file_name(_LATEST)
+        self._latest = self._writer.submit(_write_latest, path, weights, step)
         return written
 
     @property
@@ -258,14 +288,16 @@ class Saver:
         names = self._delete([file for file in self._saved if file.step < step])
         if self._folder is None:
             return names
-        (self._folder / _LATEST).unlink(missing_ok=True)
-        return (*names, _LATEST)
+        latest = self.file_name(_LATEST)
+        if self._attempt is None:
+            (self._folder / latest).unlink(missing_ok=True)
+        return (*names, latest)
 
     def delete_broken(self) -> WeightsSaved | None:
         """Delete the newest files until one has only finite weights; return that one."""
         broken: list[SavedFile] = []
         for file in sorted(self._saved, reverse=True):
-            if self._folder is not None and is_finite(self._folder / file.file):
+            if self._folder is not None and is_finite(self._path(file)):
                 names = self._delete(broken)
                 return WeightsSaved(file.step, file.file, file.what, file.size_bytes, names)
             broken.append(file)
@@ -276,15 +308,36 @@ class Saver:
 
         The checkpoint of the step before stays: the two show what one batch changed.
         """
-        self._saved = [file for file in self._saved if file.file != new.file] + [new]
+        others = [file for file in self._saved if file.file != new.file]
+        same = [file for file in others if (file.step, file.what) == (new.step, new.what)]
+        self._saved = [*others, new]
+        if self._best in same:
+            self._best = new
         before = [file for file in self._saved if file.step == new.step - 1]
         protected = [*before, *([self._best] if self._best else [])]
-        names = self._delete(files_to_delete(self._saved, self.budget_bytes, protected))
+        names = self._delete(same)  # of an earlier attempt
+        names += self._delete(files_to_delete(self._saved, self.budget_bytes, protected))
         return WeightsSaved(new.step, new.file, new.what, new.size_bytes, names)
 
     def _delete(self, files: list[SavedFile]) -> tuple[str, ...]:
-        for file in files:
-            assert self._folder is not None  # without a folder there are no files
-            (self._folder / file.file).unlink(missing_ok=True)
+        if self._attempt is None:
+            for file in files:
+                assert self._folder is not None  # without a folder there are no files
+                (self._folder / file.file).unlink(missing_ok=True)
         self._saved = [file for file in self._saved if file not in files]
         return tuple(file.file for file in files)
+
+    def file_name(self, name: str) -> str:
+        """Return the name of a file of this attempt."""
+        return attempt_name(name, self._attempt.number if self._attempt else 1)
+
+    def _new(self, step: int, what: Literal["snapshot", "checkpoint"], size: int) -> SavedFile:
+        """Return the record of a file of this attempt."""
+        return SavedFile(step, what, size, self._attempt.number if self._attempt else 1)
+
+    def _path(self, file: SavedFile) -> Path:
+        """Return a local file; that of an earlier attempt may have to be fetched."""
+        if self._attempt is not None and file.file in self._recorded:
+            return self._attempt.fetch(self._recorded[file.file])
+        assert self._folder is not None  # without a folder there are no files
+        return self._folder / file.file

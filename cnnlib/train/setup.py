@@ -33,7 +33,7 @@ from cnnlib.train.execution.peak_memory import PeakMemory
 from cnnlib.train.initial_state import Start, initial_progress, load_weights, read_start
 from cnnlib.train.metrics import MetricsRecorder, Stopwatch
 from cnnlib.train.optimizers import Optimizer, build_optimizer
-from cnnlib.train.saver import Saver
+from cnnlib.train.saver import Attempt, Saver
 from cnnlib.train.schedule import batch_ends, total_step_count
 from cnnlib.train.session import Session, ValidationSample
 
@@ -58,6 +58,7 @@ def set_up(
     settings: Mapping[str, float],
     threads: int | None,
     is_sketch: bool,
+    attempt: Attempt | None,
 ) -> Generator[Phase, None, Session]:
     """Build all objects of a run; return the `Session`.
 
@@ -70,7 +71,8 @@ def set_up(
     data = _load_data(request, prepared, device)
     check_splits(planned, request, data)
 
-    start = read_start(request, _runs_folder(folder), resume)
+    origin = attempt.origin if attempt else None
+    start = read_start(request, _runs_folder(folder), resume, origin)
     progress = initial_progress(start, recipe, prepared.info.fingerprint, data.train_count)
     progress.settings |= dict(settings)
     total_steps = total_step_count(recipe, progress, data.train_count)
@@ -112,7 +114,12 @@ def set_up(
         progress=progress,
         total_steps=total_steps,
         saver=Saver(
-            folder, total_steps, costs.weight_bytes, costs.optimizer_bytes, progress.best_step
+            folder,
+            total_steps,
+            costs.weight_bytes,
+            costs.optimizer_bytes,
+            progress.best_step,
+            attempt,
         ),
         circumstances=Circumstances(recipe, mode.name, device.type, prepared.info.fingerprint),
         control=control,

@@ -18,14 +18,13 @@ from sample_data import class_folders, encoded, prepared_now
 
 from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode
 from cnnlib.data.image_folder.sources import FolderOptions
-from cnnlib.data.paths import UPLOADS
 from cnnlib.data.prepare import prepare
 from cnnlib.data.uploads import add_folder_zip, remove_dataset
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import CnnlibError, ProbeError, StoreError, TrainError
 from cnnlib.nets.model import build_model
 from cnnlib.probe.weights import network, read_arrays
-from cnnlib.records.folders import Folders
+from cnnlib.records.folders import UPLOADS, Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.runs import RunStore
 from cnnlib.runs.archive.archive import export_bytes, import_runs

@@ -112,6 +112,6 @@ def test_a_file_that_cannot_be_removed_keeps_the_run(store, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("shutil.rmtree", refuse)
-    with pytest.raises(StoreError, match="cannot be deleted: Permission denied"):
+    with pytest.raises(StoreError, match="cannot be used: Permission denied"):
         store.delete(run_id)
     assert store.run(run_id).state == "stopped"

@@ -17,10 +17,10 @@ from streamlit.errors import StreamlitAuthError
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 from streamlit.web.server.starlette.starlette_websocket import USER_COOKIE_NAME, get_cookie_secret
 
-from cnnlib.data.paths import UPLOADS
 from cnnlib.data.uploads import add_folder_zip
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import RightsError
+from cnnlib.records.folders import UPLOADS
 from cnnlib.runs import RunStore
 from cnnlib.runs.access.dataset_owners import dataset_owner, record_dataset_owner
 from cnnlib.runs.saved_designs import SavedDesigns

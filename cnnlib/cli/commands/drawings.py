@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cnnlib.cli.diverged import warn_of_useless
@@ -17,7 +18,7 @@ from cnnlib.cli.parser import (
     whole_number,
 )
 from cnnlib.cli.store import DEFAULT_STEP, existing_store, run_at_step, trained_net
-from cnnlib.errors import DataError
+from cnnlib.errors import DataError, FileMissing
 from cnnlib.records.job import run_job
 from cnnlib.units import percent
 
@@ -98,7 +99,9 @@ def read_drawings(args: argparse.Namespace) -> int:
     prepared = run_pictures(run, store.folders)
     info, known = prepared.info, ink_statistics_of(prepared)
     steps = preparation_for(known, Preparation(args.fit, args.antialias, args.centre, args.blur))
-    detector = read_ood_detector(ood_file(store.folders.run(run.id), saved.step))
+    detector = None
+    with suppress(FileMissing):
+        detector = read_ood_detector(store.file(run.id, ood_file(saved.step)))
     drawings, unread = _each_read(
         args.pictures,
         lambda path: prepare_drawing(pixels_for(info, path), info.in_size, steps),

@@ -79,7 +79,7 @@ def show_errors(args: argparse.Namespace) -> None:
             f"The run {run.id} has no results on the test split, which are measured when a run "
             f"finishes. {_advice_without_results(store, run)}"
         )
-    found = read_predictions(store.folders.run(run.id) / result.predictions_file)
+    found = read_predictions(store.file(run.id, result.predictions_file))
     names = run_pictures(run, store.folders).info.classes
     table, gap = confusion(found, len(names)), calibration(found).error
     accuracies = class_accuracy(table)

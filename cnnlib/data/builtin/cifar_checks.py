@@ -8,8 +8,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cnnlib.data.builtin.cifar import cifar_problem, expected_md5s
-from cnnlib.data.paths import PREPARED, search_roots, write_root
+from cnnlib.data.paths import search_roots, write_root
 from cnnlib.records.files import replacing
+from cnnlib.records.folders import PREPARED
 
 if TYPE_CHECKING:
     from pathlib import Path

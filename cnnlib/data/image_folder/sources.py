@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from cnnlib.data.paths import DOWNLOADS, PREPARED, UPLOADS
+from cnnlib.data.paths import DOWNLOADS
 from cnnlib.design.checks import check_fields
 from cnnlib.errors import RecipeError
+from cnnlib.records.folders import PREPARED, UPLOADS
 from cnnlib.records.record import Record, checks
 from cnnlib.records.run import check_dataset_name
 from cnnlib.vocabulary.datasets import BUILTIN, CROP, FITS, FOLDER_ROLES

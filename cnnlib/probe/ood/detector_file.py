@@ -13,9 +13,9 @@ from cnnlib.records.probe import OodDetector, OodErrorRate
 from cnnlib.runs.predictions import DAMAGED
 
 
-def ood_file(folder: Path, step: int) -> Path:
-    """Return the file of the detector of a step, in a run's folder."""
-    return folder / f"familiarity-{step}.npz"
+def ood_file(step: int) -> str:
+    """Return the name of the file with the detector of a step, among those of a run."""
+    return f"familiarity-{step}.npz"
 
 
 def write_ood_detector(path: Path, detector: OodDetector) -> None:
@@ -36,7 +36,7 @@ def write_ood_detector(path: Path, detector: OodDetector) -> None:
 
 
 def read_ood_detector(path: Path) -> OodDetector | None:
-    """Read a detector; None if the file is missing or damaged."""
+    """Read a detector; None if the file is damaged."""
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             facts = json.loads(file["facts"].tobytes())

@@ -25,8 +25,10 @@ from cnnlib.probe.forward import check_finite
 from cnnlib.probe.ood.detector_file import ood_file, write_ood_detector
 from cnnlib.probe.pictures import run_pictures
 from cnnlib.probe.weights import network, run_at
+from cnnlib.records.folders import run_key
 from cnnlib.records.job import Progress
 from cnnlib.records.probe import OOD_FRACTION, OodDetector, OodErrorRate
+from cnnlib.records.stored.opening import open_files
 from cnnlib.units import plural
 
 if TYPE_CHECKING:
@@ -204,7 +206,9 @@ def measure_ood(
     net = network(run.request.spec, weights)
     prepared = run_pictures(run, folders)
     detector = yield from measure_ood_detector(net, prepared, _others(run.request.dataset, folders))
-    write_ood_detector(ood_file(folders.run(run.id), step), detector)
+    key = run_key(run.id, ood_file(step))
+    write_ood_detector(folders.runs / key, detector)
+    open_files(folders).put(key, folders.runs / key)
     missed = {kind: rate.missed for kind, rate in detector.error_rates.items()}
     return {"false_alarms": detector.false_alarms, "missed": missed}
 

@@ -7,11 +7,14 @@ from collections.abc import Collection
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
+from cnnlib.errors import StoreError
 from cnnlib.records.folders import Folders
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.records.settings import Settings
+from cnnlib.records.stored.opening import open_files
 from cnnlib.runs.access import limits, permissions
 from cnnlib.runs.database import Database
+from cnnlib.runs.files.store_id import check_files
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -28,8 +31,26 @@ class StoreAccess:
 
     def __init__(self, folders: Folders | None = None) -> None:
         self.folders = folders or Folders.from_environment()
+        self.files = open_files(self.folders)
         self.database = Database(self.folders)
+        try:
+            if self.files.is_remote:
+                self.check_files()
+        except StoreError:
+            self.close()
+            raise
         self.person: str | None = None
+
+    def check_files(self) -> None:
+        """Check that the files in reach are those of this store, before missing ones are believed.
+
+        Raises:
+            StoreError: They are not: a disk is not mounted, or a bucket is another one.
+        """
+        if self.files.is_remote:
+            check_files(self.database, self.files)
+        elif self.folders.database:
+            self.database.check_folder(self.folders.runs)
 
     def close(self) -> None:
         """Close the database's connections."""

@@ -14,7 +14,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ import sqlalchemy as sa
 
 from cnnlib.errors import StoreError
 from cnnlib.records.files import file_errors, replacing
+from cnnlib.records.folders import run_key, run_prefix
 from cnnlib.records.run import PLAIN_NAME
 from cnnlib.runs import tables
 from cnnlib.runs.access.dataset_owners import check_archive
@@ -85,8 +86,8 @@ def export_runs(
         rows = [_export_rows(store, run_id, weights) for run_id in ids]
         archive.writestr("runs.json", json.dumps({"format": FORMAT, "runs": rows}))
         for run_id in ids:
-            for file in _exported_files(store.folders.run(run_id), weights):
-                archive.write(file, f"files/{run_id}/{file.name}", zipfile.ZIP_STORED)
+            for key in _exported_keys(store, run_id, weights):
+                archive.write(store.files.fetch(key), key, zipfile.ZIP_STORED)
     return ids
 
 
@@ -153,15 +154,14 @@ def _export_rows(store: RunStore, run_id: str, weights: bool) -> dict[str, Any]:
         return rows
 
 
-def _exported_files(folder: Path, weights: bool) -> list[Path]:
-    """The files of a run's folder to export: complete ones with plain names."""
-    if not folder.is_dir():
-        return []
-    files = [file for file in sorted(folder.iterdir()) if file.is_file()]
+def _exported_keys(store: RunStore, run_id: str, weights: bool) -> list[str]:
+    """The keys of the files of a run to export: those with plain names."""
+    prefix = run_prefix(run_id)
+    keys = [each.key for each in store.files.names(prefix)]
     return [
-        file
-        for file in files
-        if PLAIN_NAME.fullmatch(file.name) and (weights or file.suffix == ".npz")
+        key
+        for key in keys
+        if PLAIN_NAME.fullmatch(key.removeprefix(prefix)) and (weights or key.endswith(".npz"))
     ]
 
 
@@ -244,18 +244,19 @@ def _import_run(
         if here.request == exported["request"] and here.ended == exported["ended"]:
             return run_id
         run_id = new_id()
-    folder = store.folders.run(run_id)
     try:
-        _unpack(archive, exported["id"], folder)
+        _unpack(archive, exported["id"], store, run_id)
         _insert(store, run_id, values)
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(StoreError):
+            store.files.remove([run_prefix(run_id)])
         raise
     new.append(run_id)
     return run_id
 
 
-def _unpack(archive: zipfile.ZipFile, exported_id: str, folder: Path) -> None:
+def _unpack(archive: zipfile.ZipFile, exported_id: str, store: RunStore, run_id: str) -> None:
+    folder = store.folders.run(run_id)
     entries = [e for e in archive.infolist() if e.filename.startswith(f"files/{exported_id}/")]
     advice = "Free some space, or allow writing there. No run was imported."
     with file_errors(StoreError, f"The runs cannot be written to {folder}", advice):
@@ -266,6 +267,7 @@ def _unpack(archive: zipfile.ZipFile, exported_id: str, folder: Path) -> None:
                 shutil.copyfileobj(source, file)
                 file.flush()
                 os.fsync(file.fileno())
+            store.files.put(run_key(run_id, target.name), target)
 
 
 def _insert(store: RunStore, run_id: str, values: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlib.errors import StoreError, ViewerError
 from cnnlib.runs.capacity import default_runs, visible_gpus
+from cnnlib.runs.files.sweep import SWEEP_SECONDS, sweep_if_due
 from cnnlib.runs.rate_limit import RateLimit
 from cnnlib.runs.store import RunStore
 from cnnlib.runs.workers.liveness import HEARTBEAT_SECONDS
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 WATCH_SECONDS = 0.5
 _QUICK_EXIT_SECONDS = 20.0  # an exit with an error before this delays the next start
 _LONGEST_PAUSE_SECONDS = 60.0
+_SWEEP_DELAY_SECONDS = 60.0  # after the start, so that the first page does not wait
 _LOG_BYTES = 1_000_000  # a longer log is overwritten
 
 # glibc returns large buffers to the system after every training step, which can cost a quarter of
@@ -94,6 +96,7 @@ class WorkerPool:
         self._for_viewer = viewer and self._slot(
             folders, "viewer", "viewer", (), viewer.environment
         )
+        self._next_sweep = time.monotonic() + _SWEEP_DELAY_SECONDS
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._watch = threading.Thread(target=self._watch_workers, name="worker-pool", daemon=True)
@@ -194,12 +197,25 @@ class WorkerPool:
             workers.unregister(self._pages_id)
             self._pages_id = ""
 
+    def _start_sweep_if_due(self) -> None:
+        """Remove left-over files in a thread: listing an object store may take long."""
+        if time.monotonic() >= self._next_sweep:
+            self._next_sweep = time.monotonic() + SWEEP_SECONDS
+            threading.Thread(target=self._sweep, name="sweep", daemon=True).start()
+
+    def _sweep(self) -> None:
+        try:
+            sweep_if_due(self._store)
+        except StoreError as error:
+            print(error, file=sys.stderr, flush=True)
+
     def _watch_workers(self) -> None:
         while True:
             try:
                 self._record_open_pages()
                 self.ensure()
                 self._store.reap_if_due()  # nobody may be reading
+                self._start_sweep_if_due()
             except StoreError as error:  # pages report it as well; it may be temporary
                 print(error, file=sys.stderr, flush=True)
             if self._ended.wait(WATCH_SECONDS):
@@ -290,6 +306,7 @@ def worker_environment(folders: Folders) -> dict[str, str]:
         "CNNLAB_DATA": str(folders.data),
         "CNNLAB_RUNS": str(folders.runs),
         "CNNLAB_DATABASE": folders.database,
+        "CNNLAB_FILES": folders.files,
     }
 
 

@@ -26,7 +26,6 @@ from cnnlib.train.class_balance import loss_weights, picture_losses, training_or
 from cnnlib.train.execution.mode import ExecutionMode
 from cnnlib.train.optimizers import clip_factor, total_norm
 from cnnlib.train.randomness import augmentation_generator, derived_seed
-from cnnlib.train.saver import SavedFile
 from cnnlib.train.schedule import batch_ends, factor, total_step_count
 
 
@@ -86,15 +85,18 @@ MOST_MACS = 2e10  # of a forward pass: seconds of the viewer, for which others w
 
 
 @lru_cache(maxsize=2)
-def replay(folder: Path, request: RunRequest, step: int) -> Replay:
-    """Compute the update to a step again, as the training loop did it, in float32 on the CPU.
+def replay(before: Path, after: Path, request: RunRequest) -> Replay:
+    """Compute an update again, as the training loop did it, in float32 on the CPU.
+
+    Args:
+        before, after: The checkpoints of the steps before and after the update.
 
     Raises:
-        CnnlibError: The weights of one of the two steps are not saved, or do not fit the design;
+        CnnlibError: One of the two files is missing or damaged, or does not fit the design;
             the run trains on another device; the batch takes more than `MOST_MACS`; the dataset
             cannot be read or has changed.
     """
-    start, end = _checkpoint(folder, step - 1), _checkpoint(folder, step)
+    start, end = read_checkpoint(before), read_checkpoint(after)
     _check_device(start)
     prepared = load_prepared(request.dataset, Folders.from_environment())
     if prepared.info.fingerprint != start.circumstances.fingerprint:
@@ -132,16 +134,6 @@ def replay(folder: Path, request: RunRequest, step: int) -> Replay:
         outputs=outputs,
         note=_precision_note(start),
     )
-
-
-def _checkpoint(folder: Path, step: int) -> Checkpoint:
-    path = folder / SavedFile(step, "checkpoint", 0).file
-    if step < 0 or not path.exists():
-        raise ProbeError(
-            f"The weights of step {step:,} are not saved, so this batch cannot be shown. Pause, "
-            "and train one batch."
-        )
-    return read_checkpoint(path)
 
 
 def _check_device(start: Checkpoint) -> None:

@@ -41,7 +41,7 @@ def step_view(request: StepRequest) -> dict[str, Any]:
     Raises:
         CnnlibError: The update cannot be computed again (see `replay`).
     """
-    found = replay(request.folder, request.run, request.step)
+    found = replay(request.before, request.after, request.run)
     shown, note = _filter(request, found)
     return {
         "step": request.step,

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Generator
-from contextlib import closing
+from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cnnlib.errors import CnnlibError, TrainError
+from cnnlib.errors import CnnlibError, FileMissing, TrainError
 from cnnlib.records.dataset import dataset_title
 from cnnlib.records.events import Event, Phase, RunEnd, StepMetrics
-from cnnlib.records.files import remove_folder
 from cnnlib.runs.event_writer import RunReassigned
-from cnnlib.runs.saved_steps import changed_settings
+from cnnlib.runs.saved_steps import KEPT, changed_settings, saved_weights
 from cnnlib.train.control import INTERRUPTED, Control
 from cnnlib.train.execution.host import is_full_disk
 from cnnlib.train.worker.recorder import Recorder
@@ -98,10 +98,12 @@ def _events(run: Run, store: RunStore, control: Control, is_sketch: bool) -> Gen
         return
     from cnnlib.data.prepared import load_prepared
     from cnnlib.train.loop import train
+    from cnnlib.train.saver import Attempt
 
     folder = store.folders.run(run.id)
-    resume, events = _rewind_to_checkpoint(run, store, folder)
+    resume, events = _rewind_to_checkpoint(run, store)
     yield from events
+    folder.mkdir(parents=True, exist_ok=True)
     prepared = load_prepared(dataset, store.folders)
     settings = changed_settings(store, run.id)  # the checkpoint may be older than a change
     yield from train(
@@ -113,7 +115,23 @@ def _events(run: Run, store: RunStore, control: Control, is_sketch: bool) -> Gen
         settings=settings,
         threads=run.threads or None,
         is_sketch=is_sketch,
+        attempt=Attempt(
+            run.attempt,
+            store.saved_weights(run.id),
+            partial(store.weights_file, run.id),
+            None if resume else _origin_file(run, store),
+        ),
     )
+
+
+def _origin_file(run: Run, store: RunStore) -> Path | None:
+    """Return the file with the weights that a run starts from; None without."""
+    origin = run.request.origin
+    if origin is None:
+        return None
+    kinds = KEPT if origin.weights_only else ("checkpoint",)
+    saved = saved_weights(store, origin.run_id, origin.step, kinds)
+    return store.weights_file(origin.run_id, saved)
 
 
 def _prepare(
@@ -149,9 +167,7 @@ def _is_stop_requested(control: Control) -> bool:
     return any(command.kind == "stop" for command in commands)
 
 
-def _rewind_to_checkpoint(
-    run: Run, store: RunStore, folder: Path
-) -> tuple[Path | None, list[Event]]:
+def _rewind_to_checkpoint(run: Run, store: RunStore) -> tuple[Path | None, list[Event]]:
     """Rewind a run to its newest readable checkpoint whose steps are all in the store.
 
     The event of a checkpoint is recorded after all events before it, so the steps of a checkpoint
@@ -160,14 +176,20 @@ def _rewind_to_checkpoint(
     Returns:
         The checkpoint's file, None for a run that starts from the beginning; and the events to
         record for it.
+
+    Raises:
+        StoreError: The files of the store cannot be reached, so it is not known which there are.
     """
     for saved in reversed(store.saved_weights(run.id)):
-        if saved.what == "checkpoint" and _is_readable(folder / saved.file):
-            store.rewind(run, saved.step)
-            return folder / saved.file, [saved]
-    store.rewind(run, 0)
-    remove_folder(folder)
-    folder.mkdir(parents=True)
+        if saved.what != "checkpoint":
+            continue
+        with suppress(FileMissing):
+            path = store.weights_file(run.id, saved)
+            if _is_readable(path):
+                store.rewind(run, saved.step)
+                return path, [saved]
+    store.check_files()
+    store.rewind(run, None)
     return None, []
 
 

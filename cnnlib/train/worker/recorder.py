@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Event as Flag
 from threading import Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from cnnlib.errors import StoreError
-from cnnlib.records.events import Event, SampleScore, StepMetrics
+from cnnlib.errors import FilesUnreachable, StoreError
+from cnnlib.records.events import Event, RunEnd, SampleScore, StepMetrics, WeightsSaved
+from cnnlib.records.folders import run_key
 from cnnlib.runs.event_writer import RunReassigned
+from cnnlib.train.worker.uploader import Uploader
 
 if TYPE_CHECKING:
     from cnnlib.runs import RunStore
@@ -29,7 +32,8 @@ class Recorder:
     """Writes the events of one run to the store ten times a second, and fetches its commands.
 
     While the store cannot be written, events are kept in memory, in order, and are written later;
-    the loop is not blocked. Usage::
+    the loop is not blocked. A file in an object store is uploaded before its event is written, and
+    files that an event has dropped are removed after it. Usage::
 
         with Recorder(store, run.id, worker_id, control) as recorder:
             for event in train(...):
@@ -38,7 +42,8 @@ class Recorder:
     Args:
         control: The queue for fetched commands.
         max_pending: The most events kept in memory.
-        final_retry_seconds: How long the exit of the block retries to write the remaining events.
+        final_retry_seconds: How long the exit of the block retries to write the remaining events,
+            and how long an upload is retried.
     """
 
     def __init__(
@@ -62,6 +67,7 @@ class Recorder:
         self._fatal_error: Exception | None = None  # ends the run
         self._write_error: StoreError | None = None  # of the last write; None if it succeeded
         self._thread = Thread(target=self._run_thread, name="recorder", daemon=True)
+        self._uploader: Uploader | None = None
 
     def record(self, event: Event) -> None:
         """Add an event; it is written within about a tenth of a second.
@@ -74,11 +80,28 @@ class Recorder:
             raise self._fatal_error
         if self._write_error is not None and self._is_full() and isinstance(event, StepMetrics):
             raise self._write_error
+        if self._uploader is not None and isinstance(event, WeightsSaved | RunEnd):
+            self._uploader.add(event)
+        else:
+            self._pass_on(event)
+
+    def _pass_on(self, event: Event) -> None:
         self._incoming.append(event)
         if not isinstance(event, StepMetrics | SampleScore):
             self._is_urgent = True
 
     def __enter__(self) -> Self:
+        store, run_id = self._store, self._run_id
+        if store.files.is_remote:
+            self._uploader = Uploader(
+                store.files,
+                run_id,
+                store.folders.run(run_id),
+                [each.file for each in store.saved_weights(run_id)],
+                self._pass_on,
+                self._fail,
+                self._final_retry_seconds,
+            )
         self._thread.start()
         return self
 
@@ -93,12 +116,25 @@ class Recorder:
         Raises:
             StoreError: They could not be written and are lost.
         """
-        self._ended.set()
-        self._thread.join()
-        if self._fatal_error is None:
-            self._write_remaining()
-        elif error is None:
-            raise self._fatal_error
+        try:
+            if self._uploader is not None and self._fatal_error is None:
+                self._uploader.finish()
+            self._ended.set()
+            self._thread.join()
+            if self._fatal_error is None:
+                self._write_remaining()
+            elif error is None:
+                raise self._fatal_error
+        finally:
+            if self._uploader is not None:
+                self._uploader.close()
+
+    def _fail(self, error: Exception) -> None:
+        """End the run with an error, which `record` raises."""
+        self._fatal_error = error
+        if self._uploader is not None:
+            self._uploader.cancel()
+        self._control.interrupt()
 
     def _run_thread(self) -> None:
         """Run the thread until the block exits; an unexpected error is raised by `record`."""
@@ -106,8 +142,7 @@ class Recorder:
             while not self._ended.is_set():
                 self._serve_store()
         except Exception as error:
-            self._fatal_error = error
-            self._control.interrupt()
+            self._fail(error)
 
     def _serve_store(self) -> None:
         """Write and poll until the block exits; pause if the store cannot be opened."""
@@ -151,10 +186,20 @@ class Recorder:
         while self._incoming:
             self._unwritten.append(self._incoming.popleft())
         commands = self._store.record_events(self._run_id, self._worker_id, self._unwritten)
-        self._unwritten = []
+        written, self._unwritten = self._unwritten, []
+        self._remove_dropped(written)
         self._write_error = None
         for command in commands:
             self._control.put(command)
+
+    def _remove_dropped(self, written: list[Event]) -> None:
+        """Remove the files that events have dropped, once these are written as this worker's."""
+        dropped = [name for e in written if isinstance(e, WeightsSaved) for name in e.dropped]
+        if self._uploader is not None:
+            self._uploader.remove(dropped)
+        elif dropped:
+            with suppress(FilesUnreachable):  # the sweep removes them
+                self._store.files.remove(run_key(self._run_id, name) for name in dropped)
 
     def _write_remaining(self) -> None:
         """Write all remaining events, the end of the run among them; retry until the time limit."""

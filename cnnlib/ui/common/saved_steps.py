@@ -5,6 +5,7 @@ No function here needs torch; `cnnlib.ui.common.viewer` computes what does.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,14 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from cnnlib.errors import ProbeError
+from cnnlib.errors import FileMissing, ProbeError
 from cnnlib.probe.pictures import check_unchanged
 from cnnlib.probe.weights import Weights, read_arrays
 from cnnlib.records.events import Command, WeightsSaved
 from cnnlib.records.maps import NetworkSource
 from cnnlib.runs.rate_limit import RateLimit
 from cnnlib.runs.saved_steps import newest_first
-from cnnlib.ui.common.shared import folders, prepared, run_store
+from cnnlib.ui.common.shared import prepared, run_store
 
 if TYPE_CHECKING:
     from cnnlib.data.prepared import Prepared
@@ -45,11 +46,12 @@ class SavedStep:
 
         Raises:
             ProbeError: The file was deleted.
+            FilesUnreachable: The files of the store cannot be reached.
         """
-        path = folders().run(run.id) / saved.file
         try:
+            path = run_store().weights_file(run.id, saved)
             written = path.stat().st_mtime_ns
-        except FileNotFoundError as error:
+        except (FileMissing, FileNotFoundError) as error:
             raise ProbeError(
                 f"The weights of step {saved.step:,} were deleted, because a run keeps a limited "
                 "number of saved steps. Choose another step."
@@ -163,11 +165,9 @@ def newest_weights(
     if (_touched if is_touched else _seen).is_due(run.id):
         store.sketches.see(run.id, is_touched=is_touched)
     for each in newest_first(run, store.saved_weights(run.id)):
-        path = store.folders.run(run.id) / each.file
-        try:
+        with suppress(FileMissing, FileNotFoundError):  # deleted meanwhile: the next one
+            path = store.weights_file(run.id, each)
             return path, path.stat().st_mtime_ns
-        except FileNotFoundError:  # deleted meanwhile: the next one
-            continue
     return None
 
 

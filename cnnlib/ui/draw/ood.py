@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from cnnlib.errors import FileMissing
 from cnnlib.probe.ood.detector_file import ood_file, read_ood_detector
 from cnnlib.ui.common.format import count, escape_markdown
 from cnnlib.ui.common.job_status import job_button
 from cnnlib.ui.common.messages import show_warning
-from cnnlib.ui.common.shared import folders
+from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.viewer import ask
 from cnnlib.units import percent
 
@@ -83,11 +84,11 @@ def describe_error_rates(detector: OodDetector) -> str:
 
 def _find_detector(classifier: Classifier) -> tuple[Path, int] | None:
     """Return the file of a network's detector and its time of writing; None before it exists."""
-    path = ood_file(folders().run(classifier.run.id), classifier.saved_step.step)
     try:
-        return path, path.stat().st_mtime_ns
-    except FileNotFoundError:
+        path = run_store().file(classifier.run.id, ood_file(classifier.saved_step.step))
+    except FileMissing:
         return None
+    return path, path.stat().st_mtime_ns
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)

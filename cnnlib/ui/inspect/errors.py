@@ -22,7 +22,7 @@ from cnnlib.probe.errors import (
 from cnnlib.ui.common.components import confusion_table, tile_grid
 from cnnlib.ui.common.format import count, escape_markdown
 from cnnlib.ui.common.pickers.picture_picker import select_test_picture
-from cnnlib.ui.common.shared import folders, run_store
+from cnnlib.ui.common.shared import run_store
 from cnnlib.units import percent
 
 if TYPE_CHECKING:
@@ -64,9 +64,8 @@ def predictions_of(run: Run) -> Predicted | None:
     result = run_store().result(run.id)
     if result is None or not result.predictions_file:
         return None
-    path = folders().run(run.id) / result.predictions_file
-    written = path.stat().st_mtime_ns if path.exists() else 0
-    return _read_cached(str(path), written)
+    path = run_store().file(run.id, result.predictions_file)
+    return _read_cached(str(path), path.stat().st_mtime_ns)
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)

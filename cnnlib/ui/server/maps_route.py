@@ -16,12 +16,15 @@ from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import (
     CnnlibError,
     FaultError,
+    FileMissing,
+    FilesUnreachable,
     ProbeError,
     RecipeError,
     SpecError,
     StoreError,
     ViewerError,
 )
+from cnnlib.records.folders import run_key
 from cnnlib.records.maps import MapsRequest, NetworkSource, SplitSource
 from cnnlib.records.record import checks
 from cnnlib.records.run import Run, check_dataset_name
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 2_000_000  # a drawing of 512 x 512 in colour as base64, and a design
 MOST_TILES, MOST_LISTED = 64, 4096
 _WEIGHTS = re.compile(
-    r"((?:latest|(?:snapshot|checkpoint)-[0-9]{8,15})\.safetensors)@([0-9]{1,20})"
+    r"((?:latest|(?:snapshot|checkpoint)-[0-9]{8,15})(?:\.a[0-9]{1,9})?\.safetensors)@([0-9]{1,20})"
 )
 
 
@@ -110,10 +113,16 @@ def viewer_response(compute: Callable[[], dict[str, Any] | None]) -> Response:
         answer = compute()
     except ViewerError as error:
         return error_response(str(error), 202)
+    except FilesUnreachable as error:
+        return error_response(str(error), 503)
+    except (
+        SpecError,
+        ProbeError,
+        FileMissing,
+    ) as error:  # such a design or view has no maps: an answer
+        answer = {"error": str(error)}
     except StoreError as error:
         return error_response(str(error), 404)
-    except (SpecError, ProbeError) as error:  # such a design or view has no maps: an answer
-        answer = {"error": str(error)}
     except FaultError as error:
         return error_response(str(error), 500)
     except CnnlibError as error:
@@ -206,7 +215,7 @@ def _named(run: Run, named: Any) -> tuple[Path, int]:
             f"weights={str(named)[:60]!r} names no weights of a run. Send what an answer with maps "
             "has in weights, or leave it out."
         )
-    return folders().run(run.id) / match[1], int(match[2])
+    return shared_store().files.fetch(run_key(run.id, match[1])), int(match[2])
 
 
 def _dataset(name: Any) -> DatasetInfo:

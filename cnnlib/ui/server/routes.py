@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
@@ -17,7 +18,7 @@ from starlette.routing import BaseRoute, Route
 from cnnlib.design.columns import planned_design
 from cnnlib.design.spec import CNNSpec
 from cnnlib.diagnosis.report import run_report
-from cnnlib.errors import RecipeError, SpecError, StoreError
+from cnnlib.errors import ProbeError, RecipeError, SpecError, StoreError
 from cnnlib.records.maps import StepRequest
 from cnnlib.records.record import checks
 from cnnlib.runs.polling import metrics_since
@@ -183,9 +184,27 @@ def _step(run_id: str, values: dict[str, Any]) -> dict[str, Any]:
         if name in numbers:
             checks.integer(0, 10**9)(name, numbers[name])
     chosen = (numbers["column"], numbers["map"]) if {"column", "map"} <= numbers.keys() else None
-    wanted = StepRequest(store.folders.run(run_id), run, numbers["step"], chosen, numbers["source"])
+    step, source = numbers["step"], numbers["source"]
+    before, after = (_checkpoint_file(store, run_id, each) for each in (step - 1, step))
+    wanted = StepRequest(before, after, run, step, chosen, source)
     answer: dict[str, Any] = worker_pool().viewer_answer("step_view", wanted)
     return answer
+
+
+def _checkpoint_file(store: RunStore, run_id: str, step: int) -> Path:
+    """Return the file of a run's checkpoint of a step.
+
+    Raises:
+        ProbeError: It is not saved.
+    """
+    found = [each for each in store.saved_weights(run_id) if each.what == "checkpoint"]
+    saved = next((each for each in found if each.step == step), None)
+    if saved is None:
+        raise ProbeError(
+            f"The weights of step {step:,} are not saved, so this batch cannot be shown. Pause, "
+            "and train one batch."
+        )
+    return store.weights_file(run_id, saved)
 
 
 def _answer(values: dict[str, Any]) -> dict[str, Any]:

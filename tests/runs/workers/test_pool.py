@@ -310,7 +310,7 @@ def four_bytes_are_whole(monkeypatch):
 def test_a_run_goes_on_from_its_newest_checkpoint(store, four_bytes_are_whole):
     run_id = with_checkpoints(store, 0, 10, 15)
     folder = store.folders.run(run_id)
-    resume, saved = execute_run._rewind_to_checkpoint(store.run(run_id), store, folder)
+    resume, saved = execute_run._rewind_to_checkpoint(store.run(run_id), store)
     assert (resume, saved) == (folder / "checkpoint-15", [a_checkpoint(15)])
     assert store.run(run_id).step == 15
 
@@ -319,7 +319,7 @@ def test_a_checkpoint_that_was_cut_in_half_is_passed_over(store, four_bytes_are_
     run_id = with_checkpoints(store, 0, 10, 15)
     folder = store.folders.run(run_id)
     (folder / "checkpoint-15").write_bytes(b"12")
-    resume, _ = execute_run._rewind_to_checkpoint(store.run(run_id), store, folder)
+    resume, _ = execute_run._rewind_to_checkpoint(store.run(run_id), store)
     assert resume == folder / "checkpoint-10"
     assert store.run(run_id).step == 10
     assert not (folder / "checkpoint-15").exists()
@@ -329,16 +329,17 @@ def test_a_checkpoint_whose_steps_were_not_recorded_is_skipped(store, four_bytes
     run_id = with_checkpoints(store, 0, 10)
     folder = store.folders.run(run_id)
     (folder / "checkpoint-25").write_bytes(b"1234")  # written just before the worker was killed
-    resume, _ = execute_run._rewind_to_checkpoint(store.run(run_id), store, folder)
+    resume, _ = execute_run._rewind_to_checkpoint(store.run(run_id), store)
     assert resume == folder / "checkpoint-10"
 
 
 def test_a_run_without_a_checkpoint_begins_anew(store, four_bytes_are_whole):
-    run_id = with_checkpoints(store)
+    run_id = with_checkpoints(store, 0)
     folder = store.folders.run(run_id)
-    (folder / "leftover").write_bytes(b"1234")
-    assert execute_run._rewind_to_checkpoint(store.run(run_id), store, folder) == (None, [])
+    (folder / "checkpoint-0").write_bytes(b"12")
+    assert execute_run._rewind_to_checkpoint(store.run(run_id), store) == (None, [])
     assert store.run(run_id).step == 0
+    assert store.saved_weights(run_id) == []
     assert list(folder.iterdir()) == []
 
 

@@ -66,7 +66,7 @@ class FailingStore:
     """A store whose opening or writing can be made to fail."""
 
     def __init__(self, store: RunStore, error: Exception) -> None:
-        self.store, self.error = store, error
+        self.store, self.error, self.files = store, error, store.files
         self.opens, self.fails, self.failures = True, True, 0
 
     def watch_commands(self, run_id: str):

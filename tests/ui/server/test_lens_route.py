@@ -61,7 +61,7 @@ def test_the_lens_of_a_run_has_the_weights_of_the_maps():
         ({"chosen": [1]}, 422, "chosen"),
         ({"run": "RUN", "weights": "../../x@1"}, 422, "names no weights"),
         ({"run": "RUN", "weights": 3}, 422, "names no weights"),
-        ({"run": "RUN", "weights": "snapshot-00000777.safetensors@1"}, 200, "cannot be read"),
+        ({"run": "RUN", "weights": "snapshot-00000777.safetensors@1"}, 200, "was deleted"),
     ],
 )
 def test_what_cannot_be_shown_is_a_sentence(one_batch, change, status, sentence):
