@@ -9,12 +9,14 @@ import zipfile
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import numpy as np
 from PIL import Image
 
 from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode
 from cnnlib.data.image_folder.sources import FolderOptions, is_visible
+from cnnlib.data.stored_datasets import push_upload
 from cnnlib.errors import DataError
 from cnnlib.records.folders import UPLOADS
 
@@ -73,11 +75,14 @@ def save_drawing(
     try:
         write_options(root, info)
         folder.mkdir(parents=True, exist_ok=True)
-        return _write_drawing(folder, png(picture))
+        path = _write_drawing(folder, png(picture), uuid4().hex if folders.files else "")
     except OSError as error:
         raise DataError(
             f"The drawing could not be saved in {folder} ({error}). Free some space, and try again."
         ) from error
+    push_upload(options_file(root), folders)
+    push_upload(path, folders)
+    return path
 
 
 def saved_drawings(info: DatasetInfo, folders: Folders, owner: str = "") -> Drawings:
@@ -176,11 +181,15 @@ def png(picture: np.ndarray) -> bytes:
     return out.getvalue()
 
 
-def _write_drawing(folder: Path, content: bytes) -> Path:
-    """Write the next drawing of a class and return its file."""
+def _write_drawing(folder: Path, content: bytes, mark: str) -> Path:
+    """Write the next drawing of a class and return its file.
+
+    Args:
+        mark: Distinguishes drawings that several machines save at once; "" on one machine.
+    """
     number = len(list(folder.glob(f"{DRAWING}*.png"))) + 1
     while True:
-        path = folder / f"{DRAWING}{number:04}.png"
+        path = folder / f"{DRAWING}{number:04}{mark and '-'}{mark}.png"
         with suppress(FileExistsError), path.open("xb") as file:
             file.write(content)
             return path

@@ -25,6 +25,7 @@ from cnnlib.data.drawings import (
     short_name,
     write_options,
 )
+from cnnlib.data.stored_datasets import pull_uploads, push_upload
 from cnnlib.errors import DataError
 from cnnlib.records.dataset import drawings_title
 from cnnlib.records.files import replacing
@@ -63,6 +64,7 @@ def make_fine_tune_dataset(
             "a picture, choose its class, and save it."
         )
     try:
+        pull_uploads(folders)  # drawings and names of other machines
         name = _reserve_name(info, folders)
         root = dataset_folder(name, folders)
         try:
@@ -72,6 +74,8 @@ def make_fine_tune_dataset(
         except BaseException:
             options_file(root).unlink(missing_ok=True)
             raise
+        push_upload(options_file(root), folders)
+        push_upload(root, folders)
     except OSError as error:
         raise DataError(
             f"The dataset of your drawings could not be written to {folders.runs / UPLOADS} "

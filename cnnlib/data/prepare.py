@@ -10,13 +10,14 @@ from cnnlib.data.catalogue import dataset_not_found
 from cnnlib.data.image_folder.prepare_folder import prepare_image_folder
 from cnnlib.data.image_folder.sources import FolderOptions, FolderSource, folder_source
 from cnnlib.data.lock import wait_for_lock
-from cnnlib.data.paths import folder_name, roles_file, search_roots, write_root
-from cnnlib.data.prepared import folder_options, is_prepared
+from cnnlib.data.paths import folder_name, prepared_folder, roles_file, search_roots, write_root
+from cnnlib.data.prepared import folder_options, is_prepared, prepared_copies
 from cnnlib.data.prepared_writer import (
     publish,
     temporary_folder,
     write_info,
 )
+from cnnlib.data.stored_datasets import pull_prepared, pull_uploads, push_prepared
 from cnnlib.errors import DataError
 from cnnlib.records.folders import PREPARED, Folders
 from cnnlib.records.job import Progress
@@ -50,6 +51,12 @@ def prepare(
     """
     folders = folders or Folders.from_environment()
     forced = again or options is not None
+    is_stored = False
+    if folders.files:
+        yield Progress(0.0, f"fetching {name}")
+        is_stored = not forced and pull_prepared(name, folders)
+        if not is_stored:
+            pull_uploads(folders, name)
     if forced or not is_prepared(name, folders):
         source = _find_source(name, folders)
         root = _target_root(source, folders)
@@ -60,6 +67,8 @@ def prepare(
                 f"The prepared copy of {name} could not be written to {root} ({error}). "
                 "Free some space, or set CNNLAB_RUNS to another folder."
             ) from error
+    elif folders.files and not is_stored and (copy := next(prepared_copies(name, folders), None)):
+        push_prepared(name, copy, folders)  # prepared here before there was an object store
     yield Progress(1.0, f"{name} is prepared")
 
 
@@ -115,5 +124,6 @@ def _make(
         yield Progress(0.95, f"computing statistics of {name}")
         write_info(folder, name, content)
         publish(folder, name, root)
+    push_prepared(name, prepared_folder(name, root), folders)
     for searched in search_roots(folders):  # the copy has the roles now
         roles_file(name, searched).unlink(missing_ok=True)

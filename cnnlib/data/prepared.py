@@ -21,6 +21,7 @@ import numpy as np
 from cnnlib.data.fingerprint import fingerprint
 from cnnlib.data.image_folder.sources import FolderOptions, FolderSource, folder_source
 from cnnlib.data.paths import prepare_command, prepared_folder, roles_file, search_roots, write_root
+from cnnlib.data.stored_datasets import pull_prepared
 from cnnlib.design.checks import shown
 from cnnlib.errors import DataError, RecipeError
 from cnnlib.records.dataset import DatasetInfo
@@ -116,6 +117,8 @@ def load_prepared(name: str, folders: Folders | None = None) -> Prepared:
         DataError: There is no prepared copy, it is damaged, or the source has changed.
     """
     folders = folders or Folders.from_environment()
+    if folders.files and not is_prepared(name, folders):
+        pull_prepared(name, folders)
     problems: list[DataError] = []
     for folder in prepared_copies(name, folders):
         try:

@@ -32,6 +32,7 @@ from cnnlib.data.paths import (
     roles_file,
     search_roots,
 )
+from cnnlib.data.stored_datasets import pull_uploads, push_upload, remove_stored
 from cnnlib.errors import DataError
 from cnnlib.records.files import replacing
 from cnnlib.records.folders import PREPARED, UPLOADS, Folders
@@ -71,6 +72,7 @@ def add_folder_zip(
     """
     folders = folders or Folders.from_environment()
     options = options or FolderOptions()
+    pull_uploads(folders)  # names that are taken on other machines
     name = _check_name(name, folders)
     target = folders.runs / UPLOADS / f"{name}.zip"
     options_file = target.with_name(f"{target.name}.json")
@@ -83,6 +85,8 @@ def add_folder_zip(
                 undo.callback(target.unlink, missing_ok=True)
                 undo.callback(options_file.unlink, missing_ok=True)
                 options_file.write_text(json.dumps(options.to_dict()), encoding="utf-8")
+            push_upload(options_file, folders)
+            push_upload(target, folders)
             undo.pop_all()
     except OSError as error:
         raise DataError(
@@ -223,6 +227,7 @@ def remove_dataset(name: str, folders: Folders | None = None) -> DiskUse:
     if name not in BUILTIN and source is None and not use.removable_bytes:
         raise dataset_not_found(name, folders)
     with _locked(name, folders):
+        remove_stored(name, folders)
         try:
             roles = [roles_file(name, root) for root in search_roots(folders)]
             for path in (*_prepared(name, folders), *download_folders(name, folders), *roles):

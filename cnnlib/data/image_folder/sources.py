@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import unicodedata
@@ -109,12 +110,14 @@ class FolderSource:
     Args:
         name: With the prefix ``folder:``.
         uploaded: It is an upload, which `remove_dataset` deletes.
+        is_shared: It is a copy of an upload in an object store; its times say nothing.
     """
 
     name: str
     path: Path
     kind: Literal["directory", "zip"]
     uploaded: bool
+    is_shared: bool = False
 
     @property
     def options_file(self) -> Path:
@@ -128,6 +131,8 @@ class FolderSource:
         modification times of all its folders, which change when a picture is added or removed, not
         when it is overwritten.
         """
+        if self.is_shared:
+            return {"kind": self.kind, "files": self._digest()}
         if self.kind == "zip":
             status = self.path.stat()
             return {"kind": "zip", "bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
@@ -137,6 +142,10 @@ class FolderSource:
         """Return whether the source is unchanged; of a directory only known folders are read."""
         if self.kind != state.get("kind"):
             return False
+        if "files" in state:
+            return bool(state["files"] == self._digest())
+        if self.is_shared:  # recorded before the upload was in an object store
+            return self.kind != "zip" or state.get("bytes") == self.path.stat().st_size
         if self.kind == "zip":
             with suppress(FileNotFoundError):  # removed in the meantime
                 return self.state() == dict(state)
@@ -146,6 +155,13 @@ class FolderSource:
             _mtime_ns(self.path / folder) == time for folder, time in times.items()
         )
 
+    def _digest(self) -> str:
+        """Return a hash of the names and sizes of all files."""
+        below = sorted(self.path.rglob("*")) if self.kind == "directory" else [self.path]
+        files = [path for path in below if path.is_file()]
+        found = [(each.relative_to(self.path).as_posix(), each.stat().st_size) for each in files]
+        return hashlib.blake2b(json.dumps(found).encode(), digest_size=16).hexdigest()
+
 
 def folder_sources(folders: Folders) -> list[FolderSource]:
     """List all ``folder:`` datasets, sorted by name.
@@ -154,7 +170,7 @@ def folder_sources(folders: Folders) -> list[FolderSource]:
     a zip.
     """
     found: dict[str, FolderSource] = {}
-    for source in _sources(_candidates(folders)):
+    for source in _sources(_candidates(folders), folders):
         found.setdefault(source.name, source)
     return [found[name] for name in sorted(found)]
 
@@ -162,10 +178,11 @@ def folder_sources(folders: Folders) -> list[FolderSource]:
 def folder_source(name: str, folders: Folders) -> FolderSource | None:
     """Return the source of the dataset ``folder:<name>``; None if there is none."""
     check_dataset_name(name)
-    return next(_sources(each for each in _candidates(folders) if each[1] == name), None)
+    named = (each for each in _candidates(folders) if each[1] == name)
+    return next(_sources(named, folders), None)
 
 
-def _sources(candidates: Iterable[_Candidate]) -> Generator[FolderSource]:
+def _sources(candidates: Iterable[_Candidate], folders: Folders) -> Generator[FolderSource]:
     """Yield the sources in order of precedence.
 
     Last come directories of pictures without class folders: people mean them as datasets, and are
@@ -175,15 +192,16 @@ def _sources(candidates: Iterable[_Candidate]) -> Generator[FolderSource]:
     for candidate in candidates:
         path = Path(candidate[0].path)
         if candidate[0].is_file() or has_class_folders(path):
-            yield _source(candidate)
+            yield _source(candidate, bool(folders.files))
         elif _holds_picture(path):
             flat.append(candidate)
-    yield from map(_source, flat)
+    yield from (_source(each, bool(folders.files)) for each in flat)
 
 
-def _source(candidate: _Candidate) -> FolderSource:
+def _source(candidate: _Candidate, is_shared: bool) -> FolderSource:
     entry, name, uploaded = candidate
-    return FolderSource(name, Path(entry.path), "directory" if entry.is_dir() else "zip", uploaded)
+    kind: Literal["directory", "zip"] = "directory" if entry.is_dir() else "zip"
+    return FolderSource(name, Path(entry.path), kind, uploaded, uploaded and is_shared)
 
 
 def _candidates(folders: Folders) -> Generator[_Candidate]:

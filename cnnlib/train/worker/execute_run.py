@@ -140,7 +140,7 @@ def _prepare(
     """Prepare the dataset if needed; return the run's end if it was stopped meanwhile."""
     from cnnlib.data.prepared import is_prepared
 
-    if is_prepared(dataset, store.folders):
+    if is_prepared(dataset, store.folders) and not store.files.is_remote:
         return None
     from cnnlib.data.prepare import prepare
 

@@ -65,6 +65,7 @@ async def _warm_up() -> None:
     await asyncio.to_thread(import_pages)
     await asyncio.to_thread(_open_store)
     await _wait_for_first_page()
+    await asyncio.to_thread(_keep_datasets)
     await asyncio.to_thread(lambda: _worker_pool().start())
     await asyncio.to_thread(_import_heavy)
     await asyncio.to_thread(_read_catalogue)
@@ -74,6 +75,13 @@ def _open_store() -> None:
     from cnnlib.ui.common.shared import shared_store
 
     shared_store()
+
+
+def _keep_datasets() -> None:
+    """Fetch the datasets of other machines, where an object store has them."""
+    from cnnlib.data.stored_datasets import keep_up
+
+    keep_up(Folders.from_environment())
 
 
 def _worker_pool() -> WorkerPool:
