@@ -30,6 +30,7 @@ _GROUPS = (
         "inspect_jobs",
         "export",
         "datasets",
+        "store",
     ),
 )
 

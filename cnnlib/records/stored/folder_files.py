@@ -23,6 +23,11 @@ class FolderFiles:
     def __str__(self) -> str:
         return str(self._root)
 
+    def create(self) -> None:
+        """Create the folder."""
+        with _reachable(self):
+            self._root.mkdir(parents=True, exist_ok=True)
+
     def put(self, key: str, path: Path) -> None:
         """Store a file; one that was written to its place stays as it is."""
         if (target := self._root / key) != path:
