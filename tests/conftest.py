@@ -129,8 +129,8 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give every test its own folders: no data folder yet, no runs, the SQLite database."""
     monkeypatch.setenv("CNNLAB_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("CNNLAB_RUNS", str(tmp_path / "runs"))
-    monkeypatch.delenv("CNNLAB_DATABASE", raising=False)
-    monkeypatch.delenv("CNNLAB_FILES", raising=False)
+    for name in ("CNNLAB_DATABASE", "CNNLAB_DATABASE_DIRECT", "CNNLAB_FILES"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(scope="session")
@@ -195,11 +195,29 @@ def postgres_server() -> "Generator[Postgres]":
         yield server
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(scope="session")
+def pooled_server(postgres_server: "Postgres") -> "Generator[Postgres]":
+    """The same server, with PgBouncer in transaction mode before it."""
+    from postgres import find_pooler, running_pooler
+
+    program = find_pooler()
+    if program is None:
+        pytest.skip("needs PgBouncer: apt install pgbouncer")
+    with running_pooler(postgres_server, program):
+        yield postgres_server
+
+
+@pytest.fixture(
+    params=["sqlite", "postgres", pytest.param("pgbouncer", marks=pytest.mark.pgbouncer)]
+)
 def store_address(request: pytest.FixtureRequest) -> str:
     """A value of CNNLAB_DATABASE for an empty store, in each supported database."""
+    from postgres import POOLER_PORT
+
     if request.param == "sqlite":
         return ""
+    if request.param == "pgbouncer":
+        return request.getfixturevalue("pooled_server").create_schema(POOLER_PORT)
     return request.getfixturevalue("postgres_server").create_schema()
 
 

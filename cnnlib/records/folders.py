@@ -20,16 +20,19 @@ class Folders:
             a password, so messages must not show it.
         files: Address of the object store with the files of the run store; "" means ``runs``. With
             one, ``runs`` is a local cache, of this machine alone.
+        database_direct: URL of the same PostgreSQL database without a pooler between, on which
+            workers listen for notifications; "" means that they poll.
     """
 
     data: Path
     runs: Path
     database: str = field(default="", repr=False)
     files: str = ""
+    database_direct: str = field(default="", repr=False)
 
     @classmethod
     def from_environment(cls) -> Folders:
-        """Read CNNLAB_DATA, CNNLAB_RUNS, CNNLAB_DATABASE and CNNLAB_FILES.
+        """Read CNNLAB_DATA, CNNLAB_RUNS, CNNLAB_DATABASE, CNNLAB_FILES and CNNLAB_DATABASE_DIRECT.
 
         The defaults are the folders ``data/`` and ``runs/`` of the clone; of the user's folder for
         application data where the package was installed from a wheel.
@@ -39,6 +42,7 @@ class Folders:
             runs=Path(os.environ.get("CNNLAB_RUNS") or _home() / "runs").absolute(),
             database=os.environ.get("CNNLAB_DATABASE", ""),
             files=os.environ.get("CNNLAB_FILES", ""),
+            database_direct=os.environ.get("CNNLAB_DATABASE_DIRECT", ""),
         )
 
     def run(self, run_id: str) -> Path:

@@ -8,6 +8,7 @@ from cnnlib.records.events import Command
 from cnnlib.records.run import ENDED_STATES
 from cnnlib.runs.rows import unknown_run
 from cnnlib.runs.tables import commands, runs
+from cnnlib.runs.workers.notifications import notify
 
 IGNORED = 0  # instead of a command's id: it has no effect
 
@@ -30,6 +31,7 @@ def submit(connection: sa.Connection, run_id: str, command: Command, now: float)
     added = connection.execute(sa.insert(commands).values(run_id=run_id, **values))
     if row.state == "queued" and command.kind in _ENDS:
         _end_queued(connection, run_id, _ENDS[command.kind], row.attempt, now)
+    notify(connection, run_id)
     command_id: int = added.inserted_primary_key[0]  # type: ignore[index]  # an insert has one
     return command_id
 

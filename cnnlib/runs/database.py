@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from cnnlib.errors import StoreError
 from cnnlib.records.files import file_errors
 from cnnlib.runs import migrations, tables
+from cnnlib.runs.workers.notifications import Listener
 
 if TYPE_CHECKING:
     from cnnlib.records.folders import Folders
@@ -22,29 +23,39 @@ if TYPE_CHECKING:
     QueryWatch = AbstractContextManager[Callable[[], bool]]
 
 BUSY_SECONDS = 5.0  # time that a write waits for a lock
+WORKER_CONNECTIONS = 1  # of a worker to PostgreSQL, beside the session on which it listens
+CONNECTIONS = 5  # most of another process; a request beyond them waits for one
 
 
 class Database:
     """The database: SQLite (WAL) in the folder of runs, or the one at ``folders.database``.
 
-    Safe to share between threads; each process opens its own.
+    Safe to share between threads; each process opens its own. PostgreSQL may stand behind a pooler
+    in transaction mode: nothing here needs a session to outlive its transaction.
+
+    Args:
+        connections: Most connections to PostgreSQL at once. With 1 no thread may open a transaction
+            within another.
 
     Raises:
         StoreError: It cannot be opened or created, or a newer version of the lab wrote it.
     """
 
-    def __init__(self, folders: Folders) -> None:
+    def __init__(self, folders: Folders, connections: int = CONNECTIONS) -> None:
         what = f"The folder {folders.runs} cannot be created"
         with file_errors(StoreError, what, _STORES_RUNS):
             folders.runs.mkdir(parents=True, exist_ok=True)
         url = _database_url(folders)
-        self._passwords = _passwords(url)
         self.is_sqlite = url.get_backend_name() == "sqlite"
+        direct = _direct_url(folders)
+        self._passwords = _passwords(url) + (_passwords(direct) if direct else [])
+        self._listener = Listener(direct, _link_options(direct) if direct else {})
+        self.note = _note(self.is_sqlite, direct)
         self._address = url.database if self.is_sqlite else _without_password(url)
         if self.is_sqlite:
             with self._translate_errors():
                 _enable_write_ahead_log(Path(url.database or ""))
-        self._engine = _create_engine(url)
+        self._engine = _create_engine(url, connections)
         self._write_engine = self._engine.execution_options(cnnlab_writes=True)
         self._check_connection()
         self._create_tables()
@@ -64,28 +75,35 @@ class Database:
             yield connection
 
     @contextmanager
-    def watch(self, query: sa.Select[Any]) -> Generator[Callable[[], bool]]:
-        """Open a connection for a query that is repeated many times a second by one thread.
+    def watch(self, query: sa.Select[Any], topic: str) -> Generator[Callable[[], bool]]:
+        """Watch a query many times a second from one thread.
 
-        On SQLite the query bypasses SQLAlchemy: 5 microseconds instead of 70.
+        On SQLite each call reads, past SQLAlchemy: 5 microseconds instead of 70. On PostgreSQL it
+        reads when a notification has arrived, and now and then; no connection is kept for it.
+
+        Args:
+            topic: Of the notifications that are sent when the query may find something.
 
         Yields:
             A function that returns whether the query finds a row.
         """
+        if not self.is_sqlite:
+            with self._listener.watch(topic, lambda: self._has_row(query)) as has_row:
+                yield has_row
+            return
         with self._translate_errors(), self._engine.connect() as connection:
             raw: Any = connection.connection.driver_connection
             sql = str(query.compile(self._engine, compile_kwargs={"literal_binds": True}))
 
-            def has_row() -> bool:
+            def read() -> bool:
                 with self._translate_errors():
-                    if self.is_sqlite:
-                        return raw.execute(sql).fetchone() is not None
-                    try:
-                        return connection.execute(query).first() is not None
-                    finally:
-                        connection.rollback()  # the next use replaces a broken connection
+                    return raw.execute(sql).fetchone() is not None
 
-            yield has_row
+            yield read
+
+    def _has_row(self, query: sa.Select[Any]) -> bool:
+        with self.read() as connection:
+            return connection.execute(query).first() is not None
 
     def lock(self, connection: sa.Connection) -> None:
         """Serialise transactions that count rows before they write.
@@ -103,6 +121,7 @@ class Database:
 
     def close(self) -> None:
         """Close all connections; the next use opens new ones."""
+        self._listener.close()
         self._engine.dispose()
 
     def _check_connection(self) -> None:
@@ -265,6 +284,40 @@ def _database_url(folders: Folders) -> sa.URL:
         ) from error
 
 
+def _direct_url(folders: Folders) -> sa.URL | None:
+    """Build the URL of the database's direct address; None without one."""
+    if not folders.database_direct:
+        return None
+    try:
+        url = sa.make_url(folders.database_direct)
+    except sa.exc.ArgumentError:
+        url = None
+    if not folders.database or url is None or url.drivername != "postgresql+psycopg":
+        found = (
+            "not the address of a PostgreSQL database"
+            if folders.database
+            else "set, but CNNLAB_DATABASE is not"
+        )
+        raise StoreError(
+            f"CNNLAB_DATABASE_DIRECT is {found}. It is a second address of the database at "
+            "CNNLAB_DATABASE, without a pooler. Write it as postgresql+psycopg://user@host/name, "
+            "or unset it."
+        )
+    return url
+
+
+def _note(is_sqlite: bool, direct: sa.URL | None) -> str:
+    """Say how commands reach workers that share a PostgreSQL database; "" for SQLite."""
+    if is_sqlite:
+        return ""
+    if direct:
+        return "Commands reach workers at once: they listen at CNNLAB_DATABASE_DIRECT."
+    return (
+        "Workers look for commands once a second. To have them notified at once, set "
+        "CNNLAB_DATABASE_DIRECT to an address of the database without a pooler."
+    )
+
+
 def _passwords(url: sa.URL) -> list[str]:
     """Passwords in the address, in any place, to be removed from messages."""
     values = [url.password, *(url.query.get(name) for name in _SECRET_OPTIONS)]
@@ -297,7 +350,7 @@ def _enable_write_ahead_log(file: Path) -> None:
             time.sleep(0.02)
 
 
-def _create_engine(url: sa.URL) -> sa.Engine:
+def _create_engine(url: sa.URL, connections: int) -> sa.Engine:
     """Create the engine and register its connection setup; opens no connection."""
     if url.get_backend_name() == "sqlite":
         engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS})
@@ -305,12 +358,23 @@ def _create_engine(url: sa.URL) -> sa.Engine:
         sa.event.listen(engine, "begin", _begin_sqlite)
         return engine
     try:
-        return sa.create_engine(url, pool_pre_ping=True)
+        options: dict[str, Any] = {"pool_size": connections, "max_overflow": 0}
+        if url.get_dialect().driver == "psycopg":
+            # A pooler may send the next transaction to a session without the prepared statement.
+            options["connect_args"] = _link_options(url) | {"prepare_threshold": None}
+        return sa.create_engine(url, pool_pre_ping=True, **options)
     except (sa.exc.NoSuchModuleError, ImportError) as error:
         raise StoreError(
             f"CNNLAB_DATABASE names a database that needs a missing Python module: {error}. "
             "For PostgreSQL install psycopg: pip install 'psycopg[binary]'."
         ) from error
+
+
+def _link_options(url: sa.URL) -> dict[str, Any]:
+    """Options of libpq with which a broken link is noticed in seconds; the address may set them."""
+    seconds = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5}
+    options = seconds | {"keepalives_count": 3, "tcp_user_timeout": 15_000}
+    return {name: value for name, value in options.items() if name not in url.query}
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:

@@ -15,6 +15,7 @@ from cnnlib.runs.access import limits, permissions
 from cnnlib.runs.queue import new_id
 from cnnlib.runs.rows import JOB_COLUMNS, job_from_row
 from cnnlib.runs.tables import jobs
+from cnnlib.runs.workers.notifications import JOBS, notify
 from cnnlib.units import format_time, plural
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Jobs:
             values: dict[str, Any] = {"id": job_id, "kind": kind, "args": plain_args}
             values |= {"state": "queued", "created": time.time(), "owner": store.owner}
             connection.execute(sa.insert(jobs).values(**values))
+            notify(connection, JOBS)
         return job_id
 
     def find(self, job_id: str) -> Job:
@@ -126,7 +128,7 @@ class Jobs:
 
     def watch(self) -> QueryWatch:
         """A cheap function, for one thread, that returns whether a job waits."""
-        return self._store.database.watch(_QUEUED)
+        return self._store.database.watch(_QUEUED, JOBS)
 
     def claim(self, worker_id: str) -> Job | None:
         """Assign the next job to a worker; returns None if none waits."""

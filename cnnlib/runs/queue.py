@@ -23,6 +23,7 @@ from cnnlib.records.run import RESUMABLE_STATES, Run, RunRequest
 from cnnlib.runs.capacity import Capacity, usable_cores
 from cnnlib.runs.rows import find_run, parse_request, unknown_run
 from cnnlib.runs.tables import commands, runs, sketches, turns, workers
+from cnnlib.runs.workers.notifications import RUNS, notify
 from cnnlib.units import plural
 
 BUSY_STATES = ("starting", "running", "paused")
@@ -146,6 +147,7 @@ def resume(connection: sa.Connection, run_id: str) -> None:
     }
     connection.execute(sa.update(runs).where(runs.c.id == run_id).values(**values))
     connection.execute(sa.delete(commands).where(commands.c.run_id == run_id))
+    notify(connection, RUNS)
 
 
 def claim(

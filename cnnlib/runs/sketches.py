@@ -23,6 +23,7 @@ from cnnlib.runs import commands, event_writer, queue, rows, tables
 from cnnlib.runs.access import limits, permissions
 from cnnlib.runs.capacity import Capacity
 from cnnlib.runs.tables import interventions, runs, sketches
+from cnnlib.runs.workers.notifications import RUNS, notify
 
 if TYPE_CHECKING:
     from cnnlib.runs.access.store_access import StoreAccess
@@ -105,6 +106,7 @@ class Sketches:
                 limits.check_disk(connection, store.owner, 0, store.settings, store.folders.runs)
             self._replace_earlier(connection, browser)
             run_id = queue.submit(connection, request, {}, owner=store.owner)
+            notify(connection, RUNS)
             now = time.time()
             values = {"run_id": run_id, "browser": browser, "touched": now, "seen": now}
             connection.execute(sa.insert(sketches).values(**values))

@@ -16,12 +16,14 @@ from cnnlib.records.folders import run_key, run_prefix
 from cnnlib.records.stored.folder_files import FolderFiles
 from cnnlib.runs import commands, event_writer, queue, rows
 from cnnlib.runs.access.store_access import StoreAccess
+from cnnlib.runs.database import CONNECTIONS
 from cnnlib.runs.jobs import Jobs, delete_jobs_of_run
 from cnnlib.runs.rate_limit import RateLimit
 from cnnlib.runs.sketches import Sketches
 from cnnlib.runs.summaries import count_rename
 from cnnlib.runs.tables import epochs, interventions, runs, weights, workers
 from cnnlib.runs.workers.liveness import Workers
+from cnnlib.runs.workers.notifications import RUNS, notify
 
 if TYPE_CHECKING:
     from cnnlib.records.events import (
@@ -50,6 +52,7 @@ class RunStore(StoreAccess):
 
     Args:
         folders: Location of the store; None reads the environment variables.
+        connections: Most connections to PostgreSQL at once; see `Database`.
 
     Raises:
         StoreError: (all methods) The store cannot be read or written, or there is no such run.
@@ -57,8 +60,8 @@ class RunStore(StoreAccess):
         LimitError: (all methods that submit something) It exceeds the limits of one person.
     """
 
-    def __init__(self, folders: Folders | None = None) -> None:
-        super().__init__(folders)
+    def __init__(self, folders: Folders | None = None, connections: int = CONNECTIONS) -> None:
+        super().__init__(folders, connections)
         self._reap_limit = RateLimit(REAP_SECONDS)
 
     @property
@@ -105,6 +108,7 @@ class RunStore(StoreAccess):
                 queue.submit(connection, request, forecast or {}, first=now, owner=self.owner)
                 for request in in_order
             ]
+            notify(connection, RUNS)
         return run_ids[::-1] if now else run_ids
 
     def submit_command(self, run_id: str, command: Command) -> int:
@@ -258,7 +262,7 @@ class RunStore(StoreAccess):
 
     def watch_queue(self) -> QueryWatch:
         """A cheap function, for one thread, that returns whether a run waits."""
-        return self.database.watch(_QUEUED)
+        return self.database.watch(_QUEUED, RUNS)
 
     def next_with_room(self, worker_id: str, capacity: Capacity | None = None) -> str | None:
         """Return the id of the next run, if this machine has room for it; read before a claim.
@@ -329,7 +333,7 @@ class RunStore(StoreAccess):
 
     def watch_commands(self, run_id: str) -> QueryWatch:
         """A cheap function, for one thread, that returns whether commands wait for a run."""
-        return self.database.watch(commands.pending(run_id))
+        return self.database.watch(commands.pending(run_id), run_id)
 
     def reap_if_due(self) -> None:
         """Reap dead workers and abandoned sketches, unless that was done a moment ago.

@@ -20,6 +20,7 @@ from cnnlib.runs import commands, queue, rows
 from cnnlib.runs.access import permissions
 from cnnlib.runs.access.limits import check_request
 from cnnlib.runs.tables import epochs, runs, studies
+from cnnlib.runs.workers.notifications import RUNS, notify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -244,6 +245,8 @@ def _apply(connection: sa.Connection, study: Study, step: StudyStep) -> None:
     run_ids = dict(study.progress["runs"])
     for place, request in step.submit.items():
         run_ids[place] = queue.submit(connection, request, {}, owner=study.owner)
+    if step.submit:
+        notify(connection, RUNS)
     for place in step.stop:
         commands.submit(connection, study.runs[place].id, Command(step.command), time.time())
     progress = dict(study.progress) | dict(step.keep) | {"runs": run_ids}

@@ -7,7 +7,6 @@ from collections.abc import Generator
 from contextlib import closing
 
 import pytest
-import sqlalchemy as sa
 from example_runs import a_checkpoint, a_request, a_running_run, a_store, started, steps, the_end
 
 from cnnlib.errors import StoreError
@@ -64,20 +63,6 @@ def test_the_wait_is_the_sum_of_what_is_known_of_those_ahead(store):
     last = store.submit(a_request())
     assert metrics_since(store, last)["wait_seconds"] == pytest.approx(10 * 0.1 + 4 * 2.0)
     assert metrics_since(store, running)["wait_seconds"] is None
-
-
-def test_watching_the_queue_goes_on_after_a_restart_of_the_database(tmp_path, postgres_server):
-    end_all = sa.text(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
-        " AND backend_type = 'client backend'"
-    )
-    with closing(a_store(tmp_path, postgres_server.create_schema())) as store:
-        with store.watch_queue() as some_wait, store.database.write() as other:
-            assert not some_wait()
-            other.execute(end_all)
-            with pytest.raises(StoreError, match="cannot be used"):
-                some_wait()
-            assert not some_wait()
 
 
 def test_the_wait_is_unknown_where_a_run_ahead_has_no_forecast(store):

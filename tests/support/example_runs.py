@@ -11,11 +11,13 @@ from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.runs import RunStore, queue
+from cnnlib.runs.database import WORKER_CONNECTIONS
 
 
 def a_store(folder: Path, address: str = "") -> RunStore:
-    """Open a store in a folder, or with its database at `address`."""
-    return RunStore(Folders(data=folder / "data", runs=folder / "runs", database=address))
+    """Open a store in a folder, or with its database at `address`, as a worker opens it."""
+    folders = Folders(data=folder / "data", runs=folder / "runs", database=address)
+    return RunStore(folders, WORKER_CONNECTIONS)
 
 
 def a_request(epochs: int = 2, **fields) -> RunRequest:

@@ -1,4 +1,4 @@
-"""A PostgreSQL server for the tests, from Debian's package, on a socket in a temporary folder."""
+"""PostgreSQL and PgBouncer for the tests, from Debian's packages, in a temporary folder."""
 
 from __future__ import annotations
 
@@ -18,9 +18,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
+
+    import psycopg
 
 START_SECONDS = 60.0
+PORT, POOLER_PORT = 5432, 6432  # of the names of the sockets
 _UNPRIVILEGED_USERS = ("postgres", "nobody")  # PostgreSQL refuses to run as root
 
 
@@ -29,30 +32,42 @@ class Postgres:
     """A running server.
 
     Args:
-        socket: The folder of its socket.
+        socket: The folder of its socket, and of that of a pooler.
         user: Name of its database user.
+        data: The folder of the cluster.
+        as_user: Arguments of `subprocess` with which programs run that refuse to run as root.
     """
 
     socket: Path
     user: str
+    data: Path
+    as_user: dict[str, object]
 
     def __post_init__(self) -> None:
         self._numbers = count(1)
 
-    def address(self, schema: str = "public") -> str:
-        """The value of CNNLAB_DATABASE for a schema of this server."""
-        options = quote(f"-csearch_path={schema}", safe="")
+    def address(self, user: str, port: int = PORT) -> str:
+        """The value of CNNLAB_DATABASE for the schema of a user, on this server or its pooler."""
         host = quote(str(self.socket), safe="")
-        return f"postgresql+psycopg://{self.user}@/postgres?host={host}&options={options}"
+        return f"postgresql+psycopg://{user}@/postgres?host={host}&port={port}"
 
-    def create_schema(self) -> str:
-        """Create an empty schema; return its address."""
+    def create_schema(self, port: int = PORT) -> str:
+        """Create a user with an empty schema, the default of its sessions; return its address.
+
+        A pooler refuses an address with the option ``search_path``.
+        """
+        user = f"test{next(self._numbers)}"
+        with self.connect() as session:
+            session.execute(f"CREATE ROLE {user} LOGIN")
+            session.execute(f"CREATE SCHEMA {user} AUTHORIZATION {user}")
+        return self.address(user, port)
+
+    def connect(self, port: int = PORT) -> psycopg.Connection:
+        """Open a session as the superuser."""
         import psycopg
 
-        schema = f"test{next(self._numbers)}"
-        with psycopg.connect(host=str(self.socket), user=self.user, dbname="postgres") as connected:
-            connected.execute(f"CREATE SCHEMA {schema}")
-        return self.address(schema)
+        host = str(self.socket)
+        return psycopg.connect(host=host, port=port, user=self.user, dbname="postgres")
 
 
 def find_programs() -> Path | None:
@@ -61,6 +76,11 @@ def find_programs() -> Path | None:
         return Path(found).resolve().parent
     newest = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     return newest[-1].parent if newest else None
+
+
+def find_pooler() -> str | None:
+    """Find PgBouncer; None if it is not installed."""
+    return shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 
 @contextmanager
@@ -80,8 +100,9 @@ def running_server(programs: Path) -> Generator[Postgres]:
         serve = ["-D", str(data), "-k", str(folder), "-h", "", "-F", "-c", "log_min_messages=fatal"]
         server = subprocess.Popen([programs / "postgres", *serve], **plain)
         try:
-            _wait_until_ready(server, folder, user)
-            yield Postgres(folder, user)
+            running = Postgres(folder, user, data, as_user)
+            _wait_until_ready(server, running.connect)
+            yield running
         finally:
             server.send_signal(signal.SIGINT)  # fast shutdown: open connections are aborted
             server.wait(30)
@@ -95,15 +116,48 @@ def _unprivileged_user() -> str:
     return next(name for name in _UNPRIVILEGED_USERS if name in known)
 
 
-def _wait_until_ready(server: subprocess.Popen, socket: Path, user: str) -> None:
+@contextmanager
+def running_pooler(postgres: Postgres, program: str) -> Generator[None]:
+    """Start PgBouncer in transaction mode before a server, and stop it at the end of the block.
+
+    It gives each transaction another session than the one before, as far as it has several.
+    """
+    settings = {
+        "listen_port": POOLER_PORT,
+        "unix_socket_dir": postgres.socket,
+        "auth_type": "trust",
+        "auth_user": postgres.user,  # looks up the users of the tests
+        "auth_file": postgres.socket / "users.txt",
+        "pool_mode": "transaction",
+        "default_pool_size": 3,
+        "server_round_robin": 1,
+        "server_idle_timeout": 2,
+        "max_client_conn": 500,
+    }
+    lines = [f"{name} = {value}" for name, value in settings.items()]
+    file = postgres.socket / "pgbouncer.ini"
+    server = f"host={postgres.socket} port={PORT}"
+    file.write_text("\n".join(["[databases]", f"* = {server}", "[pgbouncer]", *lines, ""]))
+    (postgres.socket / "users.txt").write_text(f'"{postgres.user}" ""\n')
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    pooler = subprocess.Popen([program, "-q", file], **silent, **postgres.as_user)
+    try:
+        _wait_until_ready(pooler, lambda: postgres.connect(POOLER_PORT))
+        yield
+    finally:
+        pooler.send_signal(signal.SIGTERM)
+        pooler.wait(30)
+
+
+def _wait_until_ready(server: subprocess.Popen, connect: Callable[[], psycopg.Connection]) -> None:
     import psycopg
 
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
-            psycopg.connect(host=str(socket), user=user, dbname="postgres").close()
+            connect().close()
             return
         except psycopg.OperationalError:
-            assert server.poll() is None, "PostgreSQL ended as soon as it had started"
-            assert time.monotonic() < deadline, "PostgreSQL does not answer"
+            assert server.poll() is None, f"{server.args[0]} ended as soon as it had started"
+            assert time.monotonic() < deadline, f"{server.args[0]} does not answer"
             time.sleep(0.05)

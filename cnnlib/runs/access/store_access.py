@@ -13,7 +13,7 @@ from cnnlib.records.run import Run, RunRequest
 from cnnlib.records.settings import Settings
 from cnnlib.records.stored.opening import open_files
 from cnnlib.runs.access import limits, permissions
-from cnnlib.runs.database import Database
+from cnnlib.runs.database import CONNECTIONS, Database
 from cnnlib.runs.files.store_id import check_files
 
 if TYPE_CHECKING:
@@ -27,12 +27,13 @@ class StoreAccess:
 
     Args:
         folders: Location of the store; None reads the environment variables.
+        connections: Most connections to PostgreSQL at once; see `Database`.
     """
 
-    def __init__(self, folders: Folders | None = None) -> None:
+    def __init__(self, folders: Folders | None = None, connections: int = CONNECTIONS) -> None:
         self.folders = folders or Folders.from_environment()
         self.files = open_files(self.folders)
-        self.database = Database(self.folders)
+        self.database = Database(self.folders, connections)
         try:
             if self.files.is_remote:
                 self.check_files()

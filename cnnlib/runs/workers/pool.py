@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlib.errors import StoreError, ViewerError
 from cnnlib.runs.capacity import default_runs, visible_gpus
+from cnnlib.runs.database import WORKER_CONNECTIONS
 from cnnlib.runs.files.sweep import SWEEP_SECONDS, sweep_if_due
 from cnnlib.runs.rate_limit import RateLimit
 from cnnlib.runs.store import RunStore
@@ -70,7 +71,7 @@ class WorkerPool:
     ) -> None:
         gpus = visible_gpus()
         self.count = count if count is not None else default_runs()
-        self._store = RunStore(folders)
+        self._store = RunStore(folders, WORKER_CONNECTIONS)
         self._environment = worker_environment(folders)
         self._fork_server = None
         if command is None and CAN_FORK:
@@ -210,6 +211,8 @@ class WorkerPool:
             print(error, file=sys.stderr, flush=True)
 
     def _watch_workers(self) -> None:
+        if note := self._store.database.note:
+            print(note, file=sys.stderr, flush=True)
         while True:
             try:
                 self._record_open_pages()
@@ -307,6 +310,7 @@ def worker_environment(folders: Folders) -> dict[str, str]:
         "CNNLAB_RUNS": str(folders.runs),
         "CNNLAB_DATABASE": folders.database,
         "CNNLAB_FILES": folders.files,
+        "CNNLAB_DATABASE_DIRECT": folders.database_direct,
     }
 
 

@@ -26,6 +26,7 @@ from cnnlib.records.job import Job
 from cnnlib.records.run import Run
 from cnnlib.runs import RunStore
 from cnnlib.runs.capacity import Capacity, machine_capacity
+from cnnlib.runs.database import WORKER_CONNECTIONS
 from cnnlib.runs.event_writer import RunReassigned
 from cnnlib.runs.workers.processes import QUIT
 from cnnlib.train.control import Control
@@ -190,7 +191,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if sys.platform != "win32":
         os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
-    store = RunStore()
+    store = RunStore(connections=WORKER_CONNECTIONS)
+    if store.database.note:
+        print(store.database.note, file=sys.stderr, flush=True)
     with store.workers.registered(options.does) as worker_id:
         pause_limit_seconds = 60 * store.settings.machine.pause_minutes
         capacity = machine_capacity(options.at_once) if options.at_once else None
