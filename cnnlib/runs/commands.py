@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from cnnlib.records.events import Command
 from cnnlib.records.run import ENDED_STATES
+from cnnlib.runs.database import clock
 from cnnlib.runs.rows import unknown_run
 from cnnlib.runs.tables import commands, runs
 from cnnlib.runs.workers.notifications import notify
@@ -13,7 +14,7 @@ from cnnlib.runs.workers.notifications import notify
 IGNORED = 0  # instead of a command's id: it has no effect
 
 
-def submit(connection: sa.Connection, run_id: str, command: Command, now: float) -> int:
+def submit(connection: sa.Connection, run_id: str, command: Command) -> int:
     """Store a command for the run's worker; "stop" and "interrupt" end a queued run at once.
 
     Returns:
@@ -30,7 +31,7 @@ def submit(connection: sa.Connection, run_id: str, command: Command, now: float)
     values = {"kind": command.kind, "setting": command.setting, "value": command.value}
     added = connection.execute(sa.insert(commands).values(run_id=run_id, **values))
     if row.state == "queued" and command.kind in _ENDS:
-        _end_queued(connection, run_id, _ENDS[command.kind], row.attempt, now)
+        _end_queued(connection, run_id, _ENDS[command.kind], row.attempt)
     notify(connection, run_id)
     command_id: int = added.inserted_primary_key[0]  # type: ignore[index]  # an insert has one
     return command_id
@@ -39,12 +40,11 @@ def submit(connection: sa.Connection, run_id: str, command: Command, now: float)
 _ENDS = {"stop": "stopped", "interrupt": "interrupted"}
 
 
-def _end_queued(
-    connection: sa.Connection, run_id: str, state: str, attempt: int, now: float
-) -> None:
+def _end_queued(connection: sa.Connection, run_id: str, state: str, attempt: int) -> None:
     waited = "before it started" if attempt == 1 else "while it waited to continue"
-    ended = {"state": state, "reason": f"{state.capitalize()} {waited}.", "ended": now}
-    connection.execute(sa.update(runs).where(runs.c.id == run_id).values(**ended))
+    ended = {"state": state, "reason": f"{state.capitalize()} {waited}."}
+    update = sa.update(runs).where(runs.c.id == run_id)
+    connection.execute(update.values(**ended, ended=clock(connection)))
     connection.execute(sa.delete(commands).where(commands.c.run_id == run_id))
 
 

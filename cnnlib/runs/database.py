@@ -113,12 +113,6 @@ class Database:
         if not self.is_sqlite:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_NUMBER)))
 
-    def clock(self) -> sa.ColumnElement[float] | float:
-        """Seconds since 1970 by the clock that all users of this database share."""
-        if self.is_sqlite:
-            return time.time()
-        return sa.cast(sa.func.extract("epoch", sa.func.clock_timestamp()), sa.Double)
-
     def close(self) -> None:
         """Close all connections; the next use opens new ones."""
         self._listener.close()
@@ -219,6 +213,16 @@ class Database:
             matching = (text for sign, text in _ERROR_TEXTS.items() if sign in found)
             sentence = next(matching, _OTHER)
             raise StoreError(sentence.format(place=self._address, found=found)) from error
+
+
+def clock(connection: sa.Connection) -> sa.ColumnElement[float]:
+    """Seconds since 1970 by the clock that all users of a database share.
+
+    That is the clock of the PostgreSQL server; SQLite is used on one machine, whose clock it is.
+    """
+    if connection.dialect.name == "sqlite":
+        return sa.literal(time.time())
+    return sa.cast(sa.func.extract("epoch", sa.func.clock_timestamp()), sa.Double)
 
 
 _LOCK_NUMBER = 20_250_601  # an arbitrary key of an advisory lock

@@ -22,6 +22,7 @@ from cnnlib.records.events import (
     WeightsSaved,
 )
 from cnnlib.runs import tables
+from cnnlib.runs.database import clock
 from cnnlib.runs.rows import epoch_from_row
 from cnnlib.runs.tables import epochs, interventions, runs, samples, steps, weights
 
@@ -32,9 +33,7 @@ class RunReassigned(StoreError):
     """The run is no longer this worker's: it was deleted, or resumed by another worker."""
 
 
-def record(
-    connection: sa.Connection, run_id: str, worker_id: str, events: Sequence[Event], now: float
-) -> None:
+def record(connection: sa.Connection, run_id: str, worker_id: str, events: Sequence[Event]) -> None:
     """Write the new events of a run, in order.
 
     Raises:
@@ -46,7 +45,7 @@ def record(
     if isinstance(last, StepMetrics) and only_steps:  # the usual case
         updated = _update_to_step(connection, run_id, worker_id, last)
     else:
-        changes = _changes(events, now) | _summary_change(connection, run_id, events)
+        changes = _changes(events, clock(connection)) | _summary_change(connection, run_id, events)
         own = sa.and_(runs.c.id == run_id, runs.c.worker_id == worker_id)
         update = sa.update(runs).where(own).values(**changes, worker_id=worker_id)
         updated = connection.execute(update).rowcount
@@ -77,7 +76,7 @@ def _insert_rows(connection: sa.Connection, run_id: str, events: Sequence[Event]
                 _insert_weights(connection, run_id, event)
 
 
-def _changes(events: Sequence[Event], now: float) -> Values:
+def _changes(events: Sequence[Event], now: sa.ColumnElement[float]) -> Values:
     """Changes of the run's own row by the events, except the summary."""
     changes: Values = {}
     for event in events:
@@ -316,7 +315,7 @@ def _start_values(event: Started) -> Values:
     }
 
 
-def _end_values(event: RunEnd, now: float) -> Values:
+def _end_values(event: RunEnd, now: sa.ColumnElement[float]) -> Values:
     values: Values = {"state": event.state, "reason": event.reason, "phase": "", "ended": now}
     if event.step:
         values |= {"step": event.step, "train_seconds": event.train_seconds}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import sqlalchemy as sa
 from cnnlib.errors import StoreError
 from cnnlib.records.job import LIVE_JOB_STATES, Job, Progress
 from cnnlib.runs.access import limits, permissions
+from cnnlib.runs.database import clock
 from cnnlib.runs.queue import new_id
 from cnnlib.runs.rows import JOB_COLUMNS, job_from_row
 from cnnlib.runs.tables import jobs
@@ -61,7 +61,7 @@ class Jobs:
                     return row.id
             job_id = new_id()
             values: dict[str, Any] = {"id": job_id, "kind": kind, "args": plain_args}
-            values |= {"state": "queued", "created": time.time(), "owner": store.owner}
+            values |= {"state": "queued", "created": clock(connection), "owner": store.owner}
             connection.execute(sa.insert(jobs).values(**values))
             notify(connection, JOBS)
         return job_id
@@ -116,7 +116,7 @@ class Jobs:
         running = sa.update(jobs).where(is_job, jobs.c.state == "running")
         with self._store.database.write() as connection:
             self._store.check_may_change(_find(connection, job_id))
-            connection.execute(waiting.values(state="stopped", ended=time.time()))
+            connection.execute(waiting.values(state="stopped", ended=clock(connection)))
             connection.execute(running.values(stop_wanted=True))
 
     # -- for a worker ------------------------------------------------------------------------------
@@ -137,7 +137,7 @@ class Jobs:
             job_id = connection.scalar(waiting.with_for_update(skip_locked=True))
             if job_id is None:
                 return None
-            values = {"state": "running", "worker_id": worker_id, "started": time.time()}
+            values = {"state": "running", "worker_id": worker_id, "started": clock(connection)}
             connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(**values))
             return _find(connection, job_id)
 
@@ -166,10 +166,10 @@ class Jobs:
     ) -> None:
         """Store the end of a job: its state, reason and result."""
         values: dict[str, Any] = {"state": state, "reason": reason, "result": dict(result or {})}
-        values |= {"ended": time.time(), "eta_seconds": None}
         values |= {"progress": 1.0} if state == "done" else {}
         own = sa.and_(jobs.c.id == job_id, jobs.c.worker_id == worker_id)
         with self._store.database.write() as connection:
+            values |= {"ended": clock(connection), "eta_seconds": None}
             connection.execute(sa.update(jobs).where(own).values(**values))
 
 

@@ -21,6 +21,7 @@ from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import StoreError
 from cnnlib.records.run import RESUMABLE_STATES, Run, RunRequest
 from cnnlib.runs.capacity import Capacity, usable_cores
+from cnnlib.runs.database import clock
 from cnnlib.runs.rows import find_run, parse_request, unknown_run
 from cnnlib.runs.tables import commands, runs, sketches, turns, workers
 from cnnlib.runs.workers.notifications import RUNS, notify
@@ -74,7 +75,7 @@ def submit(
         "state": "queued",
         "rank": _first_rank(connection) if first else _last_rank(connection),
         "epochs_total": request.recipe.epochs,
-        "created": time.time(),
+        "created": clock(connection),
         "plan_cost": plan_cost(request.spec),
         "summary": _forecast_summary(forecast) | _repeat(connection, request),
         "owner": owner,
@@ -168,7 +169,7 @@ def claim(
         "phase": "preparing",
         "worker_id": worker_id,
         "threads": threads,
-        "started": sa.func.coalesce(runs.c.started, time.time()),
+        "started": sa.func.coalesce(runs.c.started, clock(connection)),
     }
     still_waits = sa.and_(runs.c.id == run_id, runs.c.state == "queued")
     if not connection.execute(sa.update(runs).where(still_waits).values(**values)).rowcount:

@@ -8,7 +8,6 @@ stops it with a checkpoint where it has to, and then calls `Sketches.settle`.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,6 +21,7 @@ from cnnlib.records.run import RESUMABLE_STATES, Origin, Run, RunRequest
 from cnnlib.runs import commands, event_writer, queue, rows, tables
 from cnnlib.runs.access import limits, permissions
 from cnnlib.runs.capacity import Capacity
+from cnnlib.runs.database import clock
 from cnnlib.runs.tables import interventions, runs, sketches
 from cnnlib.runs.workers.notifications import RUNS, notify
 
@@ -107,11 +107,11 @@ class Sketches:
             self._replace_earlier(connection, browser)
             run_id = queue.submit(connection, request, {}, owner=store.owner)
             notify(connection, RUNS)
-            now = time.time()
+            now = clock(connection)
             values = {"run_id": run_id, "browser": browser, "touched": now, "seen": now}
             connection.execute(sa.insert(sketches).values(**values))
             if paused:
-                commands.submit(connection, run_id, Command("pause"), now)
+                commands.submit(connection, run_id, Command("pause"))
         return run_id
 
     def change(self, run_id: str, request: RunRequest) -> None:
@@ -131,7 +131,7 @@ class Sketches:
                     f"cannot go on with {dataset_title(request.dataset)}. Start a new sketch."
                 )
             self._check_limits(connection, request)
-            changes = {"request": request.to_dict(), **_touch(run)}
+            changes = {"request": request.to_dict(), **_touch(connection, run)}
             _update(connection, run_id, **changes)
             cost = {"plan_cost": queue.plan_cost(request.spec)}
             connection.execute(sa.update(runs).where(runs.c.id == run_id).values(**cost))
@@ -150,19 +150,19 @@ class Sketches:
         """Pause; a sketch in line leaves the line."""
         with self._store.database.write() as connection:
             run = self._check_sketch(connection, run_id)
-            _update(connection, run_id, **_touch(run))
+            _update(connection, run_id, **_touch(connection, run))
             if run.state == "queued":
-                values = {"state": "interrupted", "ended": time.time()}
+                values = {"state": "interrupted", "ended": clock(connection)}
                 connection.execute(sa.update(runs).where(runs.c.id == run_id).values(**values))
             else:
-                commands.submit(connection, run_id, Command("pause"), time.time())
+                commands.submit(connection, run_id, Command("pause"))
 
     def set_lr(self, run_id: str, lr: float) -> None:
         """Change the learning rate from the next batch on."""
         with self._store.database.write() as connection:
             run = self._check_sketch(connection, run_id)
-            _update(connection, run_id, **_touch(run))
-            commands.submit(connection, run_id, Command("set", "lr", lr), time.time())
+            _update(connection, run_id, **_touch(connection, run))
+            commands.submit(connection, run_id, Command("set", "lr", lr))
 
     def see(self, run_id: str, *, is_touched: bool = False) -> None:
         """Record that its page is open; to be called at least every `UNSEEN_SECONDS`.
@@ -171,8 +171,8 @@ class Sketches:
             is_touched: A person draws for it, which counts as an action on it.
         """
         is_own = sa.and_(sketches.c.run_id == run_id, ~sketches.c.has_to_end)
-        values: dict[str, Any] = {"seen": time.time()}
         with self._store.database.write() as connection:
+            values: dict[str, Any] = {"seen": clock(connection)}
             if is_touched:
                 run = rows.find_run(connection, run_id)
                 values |= {"touched": values["seen"], "touched_epoch": run.epoch}
@@ -221,13 +221,12 @@ class Sketches:
             waiting = connection.execute(_WAITING_RUN if has_turn else _WAITING).first()
             if waiting is not None and not _has_room_beside(connection, run_id, capacity):
                 return "yield"
-            now = time.time()
-            if now - row.seen > UNSEEN_SECONDS:
+            if row.unseen > UNSEEN_SECONDS:
                 return "leave"
             if is_paused:
                 return ""
             epochs = rows.find_run(connection, run_id).epoch - row.touched_epoch
-            if now - row.touched > UNTOUCHED_SECONDS or epochs >= UNTOUCHED_EPOCHS:
+            if row.untouched > UNTOUCHED_SECONDS or epochs >= UNTOUCHED_EPOCHS:
                 return "pause"
         return ""
 
@@ -235,7 +234,7 @@ class Sketches:
         """Record that the sketch was paused because there was no action on it."""
         with self._store.database.write() as connection:
             row = _find(connection, run_id)
-            is_long = row is not None and time.time() - row.touched > UNTOUCHED_SECONDS
+            is_long = row is not None and row.untouched > UNTOUCHED_SECONDS
             minutes, epochs = f"{UNTOUCHED_SECONDS / 60:.0f} minutes", f"{UNTOUCHED_EPOCHS} epochs"
             note = f"Paused after {minutes if is_long else epochs} without a touch. Press play."
             _update(connection, run_id, note=note)
@@ -268,14 +267,11 @@ class Sketches:
 
     def remove_abandoned(self) -> None:
         """Remove the sketches whose pages are gone, and those that were replaced a while ago."""
-        now = time.time()
-        is_replaced = sa.and_(sketches.c.has_to_end, sketches.c.seen < now - REPLACED_SECONDS)
-        is_old = sa.or_(sketches.c.seen < now - ABANDONED_SECONDS, is_replaced)
         with self._store.database.read() as connection:
-            if connection.execute(sa.select(sketches.c.run_id).where(is_old)).first() is None:
+            if connection.execute(_abandoned(connection)).first() is None:
                 return
         with self._store.database.write() as connection:
-            for run_id in connection.scalars(sa.select(sketches.c.run_id).where(is_old)).all():
+            for run_id in connection.scalars(_abandoned(connection)).all():
                 self._remove(connection, rows.find_run(connection, run_id), at_once=True)
 
     # -- helpers -----------------------------------------------------------------------------------
@@ -317,7 +313,7 @@ class Sketches:
             _update(connection, run.id, browser="", has_to_end=True)
             if run.state == "queued":
                 waits = sa.update(runs).where(runs.c.id == run.id)
-                connection.execute(waits.values(state="interrupted", ended=time.time()))
+                connection.execute(waits.values(state="interrupted", ended=clock(connection)))
             return
         self._store.files.remove([run_prefix(run.id)])
         event_writer.erase(connection, run.id)
@@ -325,11 +321,11 @@ class Sketches:
     def _go_on(self, run_id: str, command: Command) -> None:
         with self._store.database.write() as connection:
             run = self._check_sketch(connection, run_id)
-            _update(connection, run_id, **_touch(run))
+            _update(connection, run_id, **_touch(connection, run))
             if run.state in RESUMABLE_STATES:
                 queue.resume(connection, run_id)
                 command = replace(command, kind="pause" if command.kind == "step" else "resume")
-            commands.submit(connection, run_id, command, time.time())
+            commands.submit(connection, run_id, command)
 
 
 _WAITING_RUN = sa.select(runs.c.number).where(runs.c.state == "queued", queue.IS_RECORDED).limit(1)
@@ -345,21 +341,32 @@ def _has_room_beside(connection: sa.Connection, run_id: str, capacity: Capacity)
 
 
 def _find(connection: sa.Connection, run_id: str) -> sa.Row[Any] | None:
-    return connection.execute(sa.select(sketches).where(sketches.c.run_id == run_id)).first()
+    """Find the row of a sketch, with the seconds since it was seen and touched."""
+    now = clock(connection)
+    unseen = (now - sketches.c.seen).label("unseen")
+    query = sa.select(sketches, unseen, (now - sketches.c.touched).label("untouched"))
+    return connection.execute(query.where(sketches.c.run_id == run_id)).first()
+
+
+def _abandoned(connection: sa.Connection) -> sa.Select[Any]:
+    """The ids of the sketches whose pages are gone, and of those that were replaced a while ago."""
+    unseen = clock(connection) - sketches.c.seen
+    is_replaced = sa.and_(sketches.c.has_to_end, unseen > REPLACED_SECONDS)
+    return sa.select(sketches.c.run_id).where(sa.or_(unseen > ABANDONED_SECONDS, is_replaced))
 
 
 def _update(connection: sa.Connection, run_id: str, **values: Any) -> None:
     connection.execute(sa.update(sketches).where(sketches.c.run_id == run_id).values(**values))
 
 
-def _touch(run: Run) -> dict[str, Any]:
+def _touch(connection: sa.Connection, run: Run) -> dict[str, Any]:
     """Values of a sketch's row after an action on it."""
-    now = time.time()
+    now = clock(connection)
     return {"touched": now, "seen": now, "touched_epoch": run.epoch, "note": ""}
 
 
 def _is_unseen(row: sa.Row[Any]) -> bool:
-    return time.time() - row.seen > UNSEEN_SECONDS
+    return bool(row.unseen > UNSEEN_SECONDS)
 
 
 def _apply_change(connection: sa.Connection, run: Run) -> Run:

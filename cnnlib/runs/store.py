@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -121,7 +120,7 @@ class RunStore(StoreAccess):
         with self.database.write() as connection:
             if command.kind != "look":
                 self._check_run(connection, run_id)
-            return commands.submit(connection, run_id, command, time.time())
+            return commands.submit(connection, run_id, command)
 
     def resume(self, run_id: str) -> None:
         """Put an ended run back into the queue, to go on from its last checkpoint."""
@@ -328,7 +327,7 @@ class RunStore(StoreAccess):
             RunReassigned: The run is no longer this worker's.
         """
         with self.database.write() as connection:
-            event_writer.record(connection, run_id, worker_id, events, time.time())
+            event_writer.record(connection, run_id, worker_id, events)
             return commands.take(connection, run_id)
 
     def watch_commands(self, run_id: str) -> QueryWatch:

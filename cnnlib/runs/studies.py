@@ -7,7 +7,6 @@ transaction, so that two callers do not queue the same run twice.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from cnnlib.records.run import BROKEN_OFF_STATES
 from cnnlib.runs import commands, queue, rows
 from cnnlib.runs.access import permissions
 from cnnlib.runs.access.limits import check_request
+from cnnlib.runs.database import clock
 from cnnlib.runs.tables import epochs, runs, studies
 from cnnlib.runs.workers.notifications import RUNS, notify
 
@@ -131,9 +131,10 @@ def submit(
     """
     study_id = queue.new_id()
     values: dict[str, Any] = {"id": study_id, "kind": kind, "state": LIVE, "body": dict(body)}
-    values |= {"progress": {"runs": {}, "mode": mode}, "created": time.time(), "owner": store.owner}
+    values |= {"progress": {"runs": {}, "mode": mode}, "owner": store.owner}
     with store.database.write() as connection:
         store.database.lock(connection)
+        values["created"] = clock(connection)
         connection.execute(sa.insert(studies).values(**values))
         study = _find(connection, study_id)
         step = next_step(study)
@@ -248,7 +249,7 @@ def _apply(connection: sa.Connection, study: Study, step: StudyStep) -> None:
     if step.submit:
         notify(connection, RUNS)
     for place in step.stop:
-        commands.submit(connection, study.runs[place].id, Command(step.command), time.time())
+        commands.submit(connection, study.runs[place].id, Command(step.command))
     progress = dict(study.progress) | dict(step.keep) | {"runs": run_ids}
     if progress != study.progress or step.state != study.state:
         update = sa.update(studies).where(studies.c.id == study.id)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import sys
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ import sqlalchemy as sa
 
 from cnnlib.errors import StoreError
 from cnnlib.runs.capacity import usable_cores
+from cnnlib.runs.database import clock
 from cnnlib.runs.queue import BUSY_STATES, new_id
 from cnnlib.runs.tables import jobs, runs, workers
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 HEARTBEAT_SECONDS = 3.0
 SILENCE_SECONDS = 10.0  # a worker on another machine without a heartbeat is dead after this
-Clock = sa.ColumnElement[float] | float
 
 
 class Workers:
@@ -64,7 +63,7 @@ class Workers:
         """Register this process as a worker for "runs" or "jobs" and return the worker's id."""
         worker_id = new_id()
         with self._database.write() as connection:
-            _insert_worker(connection, worker_id, does, self._database.clock())
+            _insert_worker(connection, worker_id, does)
         return worker_id
 
     def send_heartbeat(self, worker_id: str, does: str = "runs") -> None:
@@ -74,11 +73,10 @@ class Workers:
         database, is registered again. Its lost run gets its former state back, unless it has been
         resumed.
         """
-        clock = self._database.clock()
         update = sa.update(workers).where(workers.c.id == worker_id)
         with self._database.write() as connection:
-            if not connection.execute(update.values(heartbeat=clock)).rowcount:
-                _insert_worker(connection, worker_id, does, clock)
+            if not connection.execute(update.values(heartbeat=clock(connection))).rowcount:
+                _insert_worker(connection, worker_id, does)
                 own_lost = sa.and_(runs.c.worker_id == worker_id, runs.c.state == "lost")
                 connection.execute(sa.update(runs).where(own_lost).values(**_STATE_BEFORE_LOSS))
 
@@ -116,17 +114,16 @@ class Workers:
         Returns:
             The ids of the lost runs.
         """
-        clock = self._database.clock()
         with self._database.read() as connection:
-            if not _has_dead_worker(connection, clock):
+            if not _has_dead_worker(connection):
                 return []
         with self._database.write() as connection:
-            return _reap_dead_workers(connection, clock, time.time())
+            return _reap_dead_workers(connection)
 
 
-def _insert_worker(connection: sa.Connection, worker_id: str, does: str, clock: Clock) -> None:
+def _insert_worker(connection: sa.Connection, worker_id: str, does: str) -> None:
     values = {"host": platform.node(), "pid": os.getpid(), "birth": process_birth(os.getpid())}
-    values |= {"id": worker_id, "does": does, "heartbeat": clock}
+    values |= {"id": worker_id, "does": does, "heartbeat": clock(connection)}
     connection.execute(sa.insert(workers).values(**values))
 
 
@@ -160,20 +157,20 @@ def process_birth(pid: int) -> str | None:
         return None
 
 
-def _has_dead_worker(connection: sa.Connection, clock: Clock) -> bool:
+def _has_dead_worker(connection: sa.Connection) -> bool:
     """Whether there is a dead worker, or a run or job at work without a registered worker."""
     return bool(
-        _dead_workers(connection, clock)
+        _dead_workers(connection)
         or connection.execute(_ORPHANED_RUNS.limit(1)).first()
         or connection.execute(_ORPHANED_JOBS.limit(1)).first()
     )
 
 
-def _reap_dead_workers(connection: sa.Connection, clock: Clock, now: float) -> list[str]:
-    dead = {row.id: row for row in _dead_workers(connection, clock)}
+def _reap_dead_workers(connection: sa.Connection) -> list[str]:
+    dead = {row.id: row for row in _dead_workers(connection)}
     for worker_id in dead:
         connection.execute(sa.delete(workers).where(workers.c.id == worker_id))
-    ended: dict[str, Any] = {"ended": now}
+    ended: dict[str, Any] = {"ended": clock(connection)}
     lost = connection.execute(_ORPHANED_RUNS).all()
     for run in lost:
         reason = (
@@ -199,9 +196,16 @@ _ORPHANED_JOBS = sa.select(jobs.c.id, jobs.c.worker_id).where(
 )
 
 
-def _dead_workers(connection: sa.Connection, clock: Clock) -> list[sa.Row[Any]]:
-    """Workers without a process, or on another machine and without recent heartbeats."""
-    silence = (sa.literal(clock) if isinstance(clock, float) else clock) - workers.c.heartbeat
+def _dead_workers(connection: sa.Connection) -> list[sa.Row[Any]]:
+    """Workers without a process, or on another machine and without recent heartbeats.
+
+    While the database was down nobody could send one, so that its start counts as one.
+    """
+    heard: sa.ColumnElement[float] = workers.c.heartbeat
+    if connection.dialect.name == "postgresql":
+        started = sa.func.extract("epoch", sa.func.pg_postmaster_start_time())
+        heard = sa.func.greatest(heard, started)
+    silence = sa.cast(clock(connection) - heard, sa.Double)
     rows = connection.execute(sa.select(workers, silence.label("silence"))).all()
     here = platform.node()
     return [row for row in rows if not _is_alive(row, here)]
