@@ -53,12 +53,19 @@ _WAITING = (
 )
 
 
-def take(connection: sa.Connection, run_id: str) -> list[Command]:
-    """Remove the waiting commands of a run and return them, oldest first."""
+def take(connection: sa.Connection, run_id: str, received: int | None = None) -> list[Command]:
+    """Return the waiting commands of a run, oldest first, and remove those that its worker has.
+
+    Args:
+        received: Id of the last command that the worker has got. Later ones are returned and stay
+            until the next call, in case that the answer is lost. None removes them at once.
+    """
     rows = connection.execute(_WAITING, {"run_id": run_id}).all()
-    if rows:
-        taken = commands.c.id <= rows[-1].id
+    last = rows[-1].id if rows and received is None else received or 0
+    if rows and rows[0].id <= last:
+        taken = commands.c.id <= last
         connection.execute(sa.delete(commands).where(commands.c.run_id == run_id, taken))
+    rows = [row for row in rows if row.id > (received or 0)]
     return [Command(row.kind, row.setting, row.value, row.id) for row in rows]
 
 

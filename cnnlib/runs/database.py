@@ -27,6 +27,14 @@ WORKER_CONNECTIONS = 1  # of a worker to PostgreSQL, beside the session on which
 CONNECTIONS = 5  # most of another process; a request beyond them waits for one
 
 
+class StoreUnreachable(StoreError):
+    """A PostgreSQL database does not answer, as while it is restarted; it may later."""
+
+
+class CommitUnknown(StoreUnreachable):
+    """It did not answer to the end of a transaction, which is recorded as a whole or not at all."""
+
+
 class Database:
     """The database: SQLite (WAL) in the folder of runs, or the one at ``folders.database``.
 
@@ -70,9 +78,16 @@ class Database:
 
     @contextmanager
     def write(self) -> Generator[sa.Connection]:
-        """Open a write transaction, which is committed as a whole or not at all."""
-        with self._translate_errors(), self._write_engine.begin() as connection:
+        """Open a write transaction, which is committed as a whole or not at all.
+
+        Raises:
+            CommitUnknown: The database did not answer whether it is committed.
+        """
+        with self._translate_errors(), self._write_engine.connect() as connection:
+            connection.begin()
             yield connection
+            with self._translate_errors(is_commit=True):
+                connection.commit()
 
     @contextmanager
     def watch(self, query: sa.Select[Any], topic: str) -> Generator[Callable[[], bool]]:
@@ -104,6 +119,25 @@ class Database:
     def _has_row(self, query: sa.Select[Any]) -> bool:
         with self.read() as connection:
             return connection.execute(query).first() is not None
+
+    def check_committed(self, error: CommitUnknown, query: sa.Select[Any]) -> None:
+        """Return if a query finds what a transaction wrote whose commit was not answered.
+
+        Raises:
+            CommitUnknown: The given error: nothing is found, or the database stays away.
+        """
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                if self._has_row(query):
+                    return
+                raise error
+            except CommitUnknown:
+                raise
+            except StoreUnreachable:
+                if time.monotonic() > deadline:
+                    raise error from None
+                time.sleep(0.2)
 
     def lock(self, connection: sa.Connection) -> None:
         """Serialise transactions that count rows before they write.
@@ -196,7 +230,7 @@ class Database:
         return connection.scalar(sa.select(tables.meta.c.value).where(tables.meta.c.key == key))
 
     @contextmanager
-    def _translate_errors(self) -> Generator[None]:
+    def _translate_errors(self, *, is_commit: bool = False) -> Generator[None]:
         """Turn errors of the database into a StoreError with advice.
 
         Integrity and programming errors pass unchanged: they are bugs of the lab.
@@ -206,13 +240,16 @@ class Database:
         except (sa.exc.IntegrityError, sa.exc.ProgrammingError):
             raise
         except sa.exc.TimeoutError as error:
-            raise StoreError(_BUSY.format(place=self._address)) from error
+            raise StoreUnreachable(_BUSY.format(place=self._address)) from error
         except (sa.exc.DBAPIError, sqlite3.Error) as error:
             original = error.orig if isinstance(error, sa.exc.DBAPIError) else error
             found = self._without_passwords(str(original).strip())
             matching = (text for sign, text in _ERROR_TEXTS.items() if sign in found)
-            sentence = next(matching, _OTHER)
-            raise StoreError(sentence.format(place=self._address, found=found)) from error
+            sentence, kind = next(matching, _OTHER), StoreError
+            if not self.is_sqlite and isinstance(error, _LOST):
+                kind = CommitUnknown if is_commit else StoreUnreachable
+                sentence = _UNKNOWN if is_commit else sentence
+            raise kind(sentence.format(place=self._address, found=found)) from error
 
 
 def clock(connection: sa.Connection) -> sa.ColumnElement[float]:
@@ -227,6 +264,11 @@ def clock(connection: sa.Connection) -> sa.ColumnElement[float]:
 
 _LOCK_NUMBER = 20_250_601  # an arbitrary key of an advisory lock
 
+_LOST = (sa.exc.OperationalError, sa.exc.InterfaceError)
+_UNKNOWN = (
+    "The run store {place} did not answer whether it has recorded a change: {found}. It may have. "
+    "Look whether the change is there before you repeat it."
+)
 _BUSY = "The run store {place} has no free connection: too many requests at once. Try again."
 _OTHER = (
     "The run store {place} cannot be used: {found}. Check that it can be reached, or set "

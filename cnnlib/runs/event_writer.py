@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
@@ -29,17 +30,42 @@ from cnnlib.runs.tables import epochs, interventions, runs, samples, steps, weig
 Values = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Received:
+    """What a worker knows to be recorded of its run.
+
+    Args:
+        events: Number of events since it claimed the run.
+        command: Id of the last command that it has got.
+    """
+
+    events: int = 0
+    command: int = 0
+
+
 class RunReassigned(StoreError):
     """The run is no longer this worker's: it was deleted, or resumed by another worker."""
 
 
-def record(connection: sa.Connection, run_id: str, worker_id: str, events: Sequence[Event]) -> None:
+def record(
+    connection: sa.Connection,
+    run_id: str,
+    worker_id: str,
+    events: Sequence[Event],
+    before: int | None = None,
+) -> None:
     """Write the new events of a run, in order.
+
+    Args:
+        before: Number of the worker's events before these. Events that are recorded already, in a
+            transaction whose commit was not answered, are left out. None: all are new.
 
     Raises:
         RunReassigned: The run belongs to another worker or is deleted; the calling worker must
             stop the run.
     """
+    if before is not None:
+        events = _unrecorded(connection, run_id, worker_id, events, before)
     last = events[-1] if events else None
     only_steps = all(isinstance(event, StepMetrics | SampleScore) for event in events)
     if isinstance(last, StepMetrics) and only_steps:  # the usual case
@@ -52,6 +78,20 @@ def record(connection: sa.Connection, run_id: str, worker_id: str, events: Seque
     if not updated:
         raise _reassigned_error(run_id)
     _insert_rows(connection, run_id, events)
+
+
+def _unrecorded(
+    connection: sa.Connection, run_id: str, worker_id: str, events: Sequence[Event], before: int
+) -> Sequence[Event]:
+    """Return the events that are not recorded yet, and count them as recorded."""
+    own = sa.and_(runs.c.id == run_id, runs.c.worker_id == worker_id)
+    recorded = connection.scalar(sa.select(runs.c.recorded).where(own).with_for_update())
+    if recorded is None:
+        raise _reassigned_error(run_id)
+    new = events[max(0, recorded - before) :]
+    if new:
+        connection.execute(sa.update(runs).where(own).values(recorded=before + len(events)))
+    return new
 
 
 def _reassigned_error(run_id: str) -> RunReassigned:

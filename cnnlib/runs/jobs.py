@@ -141,6 +141,13 @@ class Jobs:
             connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(**values))
             return _find(connection, job_id)
 
+    def claimed(self, worker_id: str) -> Job | None:
+        """Return the job of an idle worker: it was claimed, and the answer was lost."""
+        own = sa.and_(jobs.c.worker_id == worker_id, jobs.c.state == "running")
+        with self._store.database.read() as connection:
+            row = connection.execute(sa.select(*JOB_COLUMNS).where(own)).first()
+            return None if row is None else job_from_row(row)
+
     def report_progress(
         self, job_id: str, worker_id: str, progress: Progress, eta_seconds: float | None = None
     ) -> bool:

@@ -44,6 +44,16 @@ def _to_6(connection: sa.Connection) -> str:
     return "6"
 
 
+def _to_7(connection: sa.Connection) -> str:
+    """Count the recorded events of a run, and find the live runs of a group by its index."""
+    statement = "ALTER TABLE runs ADD COLUMN recorded INTEGER NOT NULL DEFAULT 0"
+    connection.exec_driver_sql(statement)
+    connection.exec_driver_sql("DROP INDEX IF EXISTS runs_by_group")
+    [index] = (each for each in tables.runs.indexes if each.name == "runs_by_group")
+    index.create(connection)
+    return "7"
+
+
 # The version of a store -> the function that upgrades it to the next one, and returns that version.
 FROM: dict[str | None, Callable[[sa.Connection], str]] = {
     "1": _to_2,
@@ -51,4 +61,5 @@ FROM: dict[str | None, Callable[[sa.Connection], str]] = {
     "3": _to_4,
     "4": _to_5,
     "5": _to_6,
+    "6": _to_7,
 }

@@ -168,6 +168,7 @@ def claim(
         "state": "starting",
         "phase": "preparing",
         "worker_id": worker_id,
+        "recorded": 0,
         "threads": threads,
         "started": sa.func.coalesce(runs.c.started, clock(connection)),
     }

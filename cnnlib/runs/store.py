@@ -15,7 +15,7 @@ from cnnlib.records.folders import run_key, run_prefix
 from cnnlib.records.stored.folder_files import FolderFiles
 from cnnlib.runs import commands, event_writer, queue, rows
 from cnnlib.runs.access.store_access import StoreAccess
-from cnnlib.runs.database import CONNECTIONS
+from cnnlib.runs.database import CONNECTIONS, CommitUnknown
 from cnnlib.runs.jobs import Jobs, delete_jobs_of_run
 from cnnlib.runs.rate_limit import RateLimit
 from cnnlib.runs.sketches import Sketches
@@ -101,13 +101,19 @@ class RunStore(StoreAccess):
                 of the runs after it.
         """
         in_order = requests[::-1] if now else requests  # each that is urgent is put first
-        with self.database.write() as connection:
-            self.check_limits(connection, self.owner, requests)
-            run_ids = [
-                queue.submit(connection, request, forecast or {}, first=now, owner=self.owner)
-                for request in in_order
-            ]
-            notify(connection, RUNS)
+        run_ids: list[str] = []
+        try:
+            with self.database.write() as connection:
+                self.check_limits(connection, self.owner, requests)
+                for request in in_order:
+                    forecasts = forecast or {}
+                    run_ids.append(
+                        queue.submit(connection, request, forecasts, first=now, owner=self.owner)
+                    )
+                notify(connection, RUNS)
+        except CommitUnknown as error:
+            own = sa.select(runs.c.id).where(runs.c.id.in_(run_ids))
+            self.database.check_committed(error, own)
         return run_ids[::-1] if now else run_ids
 
     def submit_command(self, run_id: str, command: Command) -> int:
@@ -284,6 +290,13 @@ class RunStore(StoreAccess):
             self.database.lock(connection)
             return queue.claim(connection, worker_id, run_id, capacity)
 
+    def claimed(self, worker_id: str) -> Run | None:
+        """Return the run of an idle worker: it was claimed, and the answer was lost."""
+        own = sa.and_(runs.c.worker_id == worker_id, runs.c.state.in_(queue.BUSY_STATES))
+        with self.database.read() as connection:
+            row = connection.execute(sa.select(*rows.RUN_COLUMNS).where(own)).first()
+            return None if row is None else rows.run_from_row(row)
+
     def at_work_beside(self, worker_id: str) -> list[tuple[Run, int]]:
         """Return the runs at work on a worker's machine, with the ids of their processes."""
         of_worker = workers.c.id == runs.c.worker_id
@@ -320,15 +333,26 @@ class RunStore(StoreAccess):
             stale = event_writer.rewind(connection, run.id, run.attempt, step)
         self.files.remove(run_key(run.id, name) for name in stale)
 
-    def record_events(self, run_id: str, worker_id: str, events: Sequence[Event]) -> list[Command]:
+    def record_events(
+        self,
+        run_id: str,
+        worker_id: str,
+        events: Sequence[Event],
+        received: event_writer.Received | None = None,
+    ) -> list[Command]:
         """Write the events of a run and fetch its new commands, in one transaction.
+
+        Args:
+            received: What the worker knows to be recorded. With it a call may be repeated after an
+                error: nothing is recorded twice, and no command is lost. None: it knows nothing.
 
         Raises:
             RunReassigned: The run is no longer this worker's.
         """
+        before, command = (received.events, received.command) if received else (None, None)
         with self.database.write() as connection:
-            event_writer.record(connection, run_id, worker_id, events)
-            return commands.take(connection, run_id)
+            event_writer.record(connection, run_id, worker_id, events, before)
+            return commands.take(connection, run_id, command)
 
     def watch_commands(self, run_id: str) -> QueryWatch:
         """A cheap function, for one thread, that returns whether commands wait for a run."""

@@ -18,7 +18,7 @@ from cnnlib.records.run import BROKEN_OFF_STATES
 from cnnlib.runs import commands, queue, rows
 from cnnlib.runs.access import permissions
 from cnnlib.runs.access.limits import check_request
-from cnnlib.runs.database import clock
+from cnnlib.runs.database import CommitUnknown, clock
 from cnnlib.runs.tables import epochs, runs, studies
 from cnnlib.runs.workers.notifications import RUNS, notify
 
@@ -132,14 +132,18 @@ def submit(
     study_id = queue.new_id()
     values: dict[str, Any] = {"id": study_id, "kind": kind, "state": LIVE, "body": dict(body)}
     values |= {"progress": {"runs": {}, "mode": mode}, "owner": store.owner}
-    with store.database.write() as connection:
-        store.database.lock(connection)
-        values["created"] = clock(connection)
-        connection.execute(sa.insert(studies).values(**values))
-        study = _find(connection, study_id)
-        step = next_step(study)
-        store.check_limits(connection, study.owner, planned or step.submit.values())
-        _apply(connection, study, step)
+    try:
+        with store.database.write() as connection:
+            store.database.lock(connection)
+            values["created"] = clock(connection)
+            connection.execute(sa.insert(studies).values(**values))
+            study = _find(connection, study_id)
+            step = next_step(study)
+            store.check_limits(connection, study.owner, planned or step.submit.values())
+            _apply(connection, study, step)
+    except CommitUnknown as error:
+        own = sa.select(studies.c.id).where(studies.c.id == study_id)
+        store.database.check_committed(error, own)
     return study_id
 
 

@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from cnnlib.records.events import STEP_COLUMNS
 
-SCHEMA_VERSION = 6  # to be raised with every change of a table, with an upgrade in `migrations`
+SCHEMA_VERSION = 7  # to be raised with every change of a table, with an upgrade in `migrations`
 
 
 class Json(TypeDecorator[Any]):
@@ -59,6 +59,7 @@ runs: Table = Table(
     Column("rank", Integer, nullable=False),  # place in the queue: the lowest is next
     Column("attempt", Integer, nullable=False, default=1),  # 2 after the first resume...
     Column("worker_id", Text),
+    Column("recorded", Integer, nullable=False, server_default="0"),  # events since its claim
     Column("threads", Integer, nullable=False, server_default="0"),  # that it may use, or uses
     Column("step", Integer, nullable=False, default=0),
     Column("total_steps", Integer, nullable=False, default=0),
@@ -79,7 +80,7 @@ runs: Table = Table(
     Column("result", Json),
     Column("owner", Text, nullable=False, server_default=""),  # "" is the operator
     Index("runs_by_state", "state", "rank"),
-    Index("runs_by_group", "group_name"),
+    Index("runs_by_group", "group_name", "state"),
 )
 
 turns: Table = Table(

@@ -34,13 +34,13 @@ class Postgres:
     Args:
         socket: The folder of its socket, and of that of a pooler.
         user: Name of its database user.
-        data: The folder of the cluster.
+        programs: The folder of PostgreSQL's programs.
         as_user: Arguments of `subprocess` with which programs run that refuse to run as root.
     """
 
     socket: Path
     user: str
-    data: Path
+    programs: Path
     as_user: dict[str, object]
 
     def __post_init__(self) -> None:
@@ -61,6 +61,17 @@ class Postgres:
             session.execute(f"CREATE ROLE {user} LOGIN")
             session.execute(f"CREATE SCHEMA {user} AUTHORIZATION {user}")
         return self.address(user, port)
+
+    def start(self) -> None:
+        """Start the server."""
+        options = f"-k {self.socket} -h '' -F -c log_min_messages=fatal"
+        self.control("start", "-l", str(self.socket / "log"), "-o", options)
+
+    def control(self, *arguments: str) -> None:
+        """Run pg_ctl on the cluster, which lies beside the socket, and wait until it is done."""
+        command = [self.programs / "pg_ctl", *arguments, "-w", "-D", self.socket / "data"]
+        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        subprocess.run(command, check=True, cwd=self.socket, **silent, **self.as_user)
 
     def connect(self, port: int = PORT) -> psycopg.Connection:
         """Open a session as the superuser."""
@@ -97,15 +108,12 @@ def running_server(programs: Path) -> Generator[Postgres]:
     try:
         begin = ["-D", str(data), "-U", user, "-A", "trust", "-N", "--no-locale", "-E", "UTF8"]
         subprocess.run([programs / "initdb", *begin], check=True, **plain)
-        serve = ["-D", str(data), "-k", str(folder), "-h", "", "-F", "-c", "log_min_messages=fatal"]
-        server = subprocess.Popen([programs / "postgres", *serve], **plain)
+        server = Postgres(folder, user, programs, as_user)
+        server.start()
         try:
-            running = Postgres(folder, user, data, as_user)
-            _wait_until_ready(server, running.connect)
-            yield running
+            yield server
         finally:
-            server.send_signal(signal.SIGINT)  # fast shutdown: open connections are aborted
-            server.wait(30)
+            server.control("stop", "-m", "fast")  # open connections are aborted
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -23,6 +23,7 @@ from cnnlib.runs import tables
 NOT_EXPORTED = {
     "number",
     "worker_id",
+    "recorded",
     "threads",
     "rank",
     "owner",

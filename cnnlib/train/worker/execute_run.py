@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 from cnnlib.errors import CnnlibError, FileMissing, TrainError
 from cnnlib.records.dataset import dataset_title
 from cnnlib.records.events import Event, Phase, RunEnd, StepMetrics
+from cnnlib.runs.database import StoreUnreachable
 from cnnlib.runs.event_writer import RunReassigned
 from cnnlib.runs.saved_steps import KEPT, changed_settings, saved_weights
 from cnnlib.train.control import INTERRUPTED, Control
 from cnnlib.train.execution.host import is_full_disk
 from cnnlib.train.worker.recorder import Recorder
+from cnnlib.train.worker.retry import until_reachable
 from cnnlib.units import percent
 
 if TYPE_CHECKING:
@@ -62,13 +64,15 @@ def execute_run(
     except KeyboardInterrupt:
         store.record_events(run.id, worker_id, [last.end("interrupted", INTERRUPTED)])
         raise
+    except StoreUnreachable:  # the run has not failed: it can be resumed
+        raise
     except CnnlibError as error:
         end = last.end("failed", str(error))
     except Exception as error:
         end = last.end("failed", _failure_reason(error, store.folders.run(run.id)))
     else:
         return
-    store.record_events(run.id, worker_id, [end])
+    until_reachable(store.record_events, run.id, worker_id, [end])
     listen(end)
 
 
@@ -105,7 +109,8 @@ def _events(run: Run, store: RunStore, control: Control, is_sketch: bool) -> Gen
     yield from events
     folder.mkdir(parents=True, exist_ok=True)
     prepared = load_prepared(dataset, store.folders)
-    settings = changed_settings(store, run.id)  # the checkpoint may be older than a change
+    # The checkpoint may be older than a change.
+    settings = until_reachable(changed_settings, store, run.id)
     yield from train(
         run.request,
         prepared,
@@ -180,16 +185,16 @@ def _rewind_to_checkpoint(run: Run, store: RunStore) -> tuple[Path | None, list[
     Raises:
         StoreError: The files of the store cannot be reached, so it is not known which there are.
     """
-    for saved in reversed(store.saved_weights(run.id)):
+    for saved in reversed(until_reachable(store.saved_weights, run.id)):
         if saved.what != "checkpoint":
             continue
         with suppress(FileMissing):
             path = store.weights_file(run.id, saved)
             if _is_readable(path):
-                store.rewind(run, saved.step)
+                until_reachable(store.rewind, run, saved.step)
                 return path, [saved]
     store.check_files()
-    store.rewind(run, None)
+    until_reachable(store.rewind, run, None)
     return None, []
 
 

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from cnnlib.errors import CnnlibError
 from cnnlib.records.folders import Folders
 from cnnlib.records.job import Job, Progress
+from cnnlib.runs.database import StoreUnreachable
 from cnnlib.train.execution.host import is_full_disk
+from cnnlib.train.worker.retry import until_reachable
 
 if TYPE_CHECKING:
     from cnnlib.runs import RunStore
@@ -74,7 +76,7 @@ def execute_job(
         state, reason, result = "failed", str(error), {}
     except Exception as error:
         state, reason, result = "failed", _failure_reason(error), {}
-    store.jobs.end(job.id, worker_id, state, reason, result)
+    until_reachable(store.jobs.end, job.id, worker_id, state, reason, result)
 
 
 def _failure_reason(error: Exception) -> str:
@@ -106,9 +108,20 @@ def _execute(
         if now - reported < PROGRESS_SECONDS and reported > began:
             continue
         reported = now
-        if not store.jobs.report_progress(job.id, worker_id, progress, _eta(progress, now - began)):
+        eta_seconds = _eta(progress, now - began)
+        if not _continues(store, job.id, worker_id, progress, eta_seconds):
             steps.close()
             return "stopped", "", {}
+
+
+def _continues(
+    store: RunStore, job_id: str, worker_id: str, progress: Progress, eta_seconds: float | None
+) -> bool:
+    """Report progress; return whether to continue, as while the database cannot be reached."""
+    try:
+        return store.jobs.report_progress(job_id, worker_id, progress, eta_seconds)
+    except StoreUnreachable:
+        return True
 
 
 def _eta(progress: Progress, seconds: float) -> float | None:

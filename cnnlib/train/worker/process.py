@@ -33,6 +33,7 @@ from cnnlib.train.control import Control
 from cnnlib.train.execution.free_memory import FreeMemory
 from cnnlib.train.worker.execute_run import execute_run
 from cnnlib.train.worker.job_kinds import execute_job
+from cnnlib.train.worker.retry import until_reachable
 from cnnlib.train.worker.sketch_turn import SketchTurn
 
 POLL_SECONDS = 0.05  # interval between the polls of an idle worker
@@ -70,6 +71,7 @@ class Worker:
         self._control: Control | None = None
         self._interrupted = False
         self._app_has_exited = False
+        self._may_have_claimed = False  # the store failed, perhaps after a claim
 
     def interrupt(self, *_signal: object) -> None:
         """End the run with a checkpoint and exit; takes no lock, for use in a signal handler."""
@@ -89,7 +91,8 @@ class Worker:
         idle_since = time.monotonic()
         with self._store.watch_queue() as has_queued:
             while not self._has_to_exit() and time.monotonic() - idle_since < idle_seconds:
-                if (run := self._poll(self._next_run, has_queued)) is not None:
+                claimed = self._store.claimed
+                if (run := self._poll(self._next_run, has_queued, claimed)) is not None:
                     self._train(run)
                     idle_since = time.monotonic()
 
@@ -98,18 +101,31 @@ class Worker:
         idle_since = time.monotonic()
         with self._store.jobs.watch() as has_queued:
             while not self._has_to_exit() and time.monotonic() - idle_since < IDLE_EXIT_SECONDS:
-                if (job := self._poll(self._next_job, has_queued)) is not None:
+                claimed = self._store.jobs.claimed
+                if (job := self._poll(self._next_job, has_queued, claimed)) is not None:
                     execute_job(job, self._store, self._id, lambda: self._interrupted)
                     idle_since = time.monotonic()
 
     def _has_to_exit(self) -> bool:
         return self._interrupted or self._app_has_exited
 
-    def _poll(self, claim: Callable[[], T | None], has_queued: Callable[[], bool]) -> T | None:
-        """Claim a run or job if one is queued; else, or after an error of the store, sleep."""
+    def _poll(
+        self,
+        claim: Callable[[], T | None],
+        has_queued: Callable[[], bool],
+        find_claimed: Callable[[str], T | None],
+    ) -> T | None:
+        """Claim a run or job if one is queued; else, or after an error of the store, sleep.
+
+        After an error it first looks for one that it has claimed without knowing.
+        """
         try:
-            claimed = claim() if has_queued() else None
+            claimed = find_claimed(self._id) if self._may_have_claimed else None
+            self._may_have_claimed = False
+            if claimed is None and has_queued():
+                claimed = claim()
         except StoreError as error:
+            self._may_have_claimed = True
             _print_error(error)
             time.sleep(RETRY_SECONDS)
             return None
@@ -132,7 +148,7 @@ class Worker:
 
     def _train(self, run: Run) -> None:
         try:
-            is_sketch = self._store.sketches.contains(run.id)
+            is_sketch = until_reachable(self._store.sketches.contains, run.id)
             turn = (
                 SketchTurn(self._store, run.id, self._capacity or Capacity(1))
                 if is_sketch
@@ -144,7 +160,7 @@ class Worker:
             listen = turn.follow if turn else self._after_epoch
             execute_run(run, self._store, self._id, self._control, listen, is_sketch=is_sketch)
             if turn:
-                turn.settle()
+                until_reachable(turn.settle)
         except RunReassigned as error:
             _print_error(error)
         except StoreError as error:
@@ -176,7 +192,7 @@ class Worker:
     def _advance_studies(self) -> None:
         """Submit the next runs of duels and experiments, and stop those that no longer matter."""
         try:
-            advance_studies(self._store)
+            until_reachable(advance_studies, self._store)
         except CnnlibError as error:  # not an error of this run; retried at the next call
             _print_error(error)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 from cnnlib.errors import FilesUnreachable, StoreError
 from cnnlib.records.events import Event, RunEnd, SampleScore, StepMetrics, WeightsSaved
 from cnnlib.records.folders import run_key
-from cnnlib.runs.event_writer import RunReassigned
+from cnnlib.runs.event_writer import Received, RunReassigned
 from cnnlib.train.worker.uploader import Uploader
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ class Recorder:
         self._final_retry_seconds = final_retry_seconds
         self._incoming: deque[Event] = deque()  # filled by the loop, emptied by the thread
         self._unwritten: list[Event] = []  # used by the thread only
+        self._received = Received()  # too
         self._is_urgent = False  # an event other than a step is pending and is written at once
         self._ended = Flag()
         self._fatal_error: Exception | None = None  # ends the run
@@ -185,9 +186,12 @@ class Recorder:
         self._is_urgent = False
         while self._incoming:
             self._unwritten.append(self._incoming.popleft())
-        commands = self._store.record_events(self._run_id, self._worker_id, self._unwritten)
-        written, self._unwritten = self._unwritten, []
-        self._remove_dropped(written)
+        events = self._unwritten
+        commands = self._store.record_events(self._run_id, self._worker_id, events, self._received)
+        last = commands[-1].id if commands else self._received.command
+        self._received = Received(self._received.events + len(events), last)
+        self._unwritten = []
+        self._remove_dropped(events)
         self._write_error = None
         for command in commands:
             self._control.put(command)

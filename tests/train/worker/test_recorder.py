@@ -75,11 +75,11 @@ class FailingStore:
             raise self.error
         return self.store.watch_commands(run_id)
 
-    def record_events(self, run_id, worker_id, events):
+    def record_events(self, run_id, worker_id, events, received):
         if self.fails:
             self.failures += 1
             raise self.error
-        return self.store.record_events(run_id, worker_id, events)
+        return self.store.record_events(run_id, worker_id, events, received)
 
 
 @pytest.fixture
