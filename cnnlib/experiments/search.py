@@ -11,9 +11,14 @@ than any finished one; it ignores trials that were broken off.
 
 from __future__ import annotations
 
+import math
+from bisect import bisect, insort
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, TypeGuard
+from zlib import crc32
 
 from cnnlib.design.checks import shown
 from cnnlib.errors import RecipeError
@@ -246,35 +251,46 @@ def _weak_places(
     live = [place for place in study.live_places if study.epochs.get(place)]
     if not live:
         return []
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    last = {
-        f"{number}.0": int(each.get("epochs", base.recipe.epochs))
-        for number, each in enumerate(settings)
-    }
-    most = max(1, *last.values())
-    # The name decides with the number of a trial in which bracket it is: the same at each call.
-    judged = optuna.create_study(
-        study_name=study.id,
-        direction="maximize",
-        sampler=optuna.samplers.RandomSampler(seed=0),
-        pruner=optuna.pruners.HyperbandPruner(max_resource=most, reduction_factor=_THIRD),
-    )
-    trials = {place: judged.ask() for place in last}
-    scores = {
-        place: {
+    last = [int(each.get("epochs", base.recipe.epochs)) for each in settings]
+    curves = [
+        {
             each.epoch: each.val_accuracy
-            for each in study.epochs.get(place, ())
-            if each.val_accuracy is not None and each.epoch < last[place]
+            for each in study.epochs.get(f"{number}.0", ())
+            if each.val_accuracy is not None and each.epoch < end
         }
-        for place in trials
-    }
-    weak = set()
-    for epoch in range(1, most):  # all trials after one epoch, then all after two
-        for place, trial in trials.items():
-            if epoch in scores[place]:
-                trial.report(scores[place][epoch], epoch)
-                if trial.should_prune():
-                    weak.add(place)
+        for number, end in enumerate(last)
+    ]
+    weak = {f"{number}.0" for number in hyperband(curves, max(1, *last), study.id)}
     return [place for place in live if place in weak]
+
+
+def hyperband(curves: Sequence[Mapping[int, float]], most: int, name: str) -> set[int]:
+    """Return the numbers of the trials that Hyperband stops, as Optuna's pruner does.
+
+    A trial of bracket b is compared after 3^b, 3^(b+1), ... epochs with those of its bracket that
+    have come as far. Optuna reads all trials anew for each comparison.
+
+    Args:
+        curves: Of each trial, its score after each epoch.
+        most: Epochs of the longest trial.
+        name: Decides with the number of a trial in which bracket it is.
+    """
+    brackets = math.floor(math.log(most, _THIRD)) + 1
+    shares = [math.ceil(brackets * _THIRD**s / (s + 1)) for s in reversed(range(brackets))]
+    bounds = list(accumulate(shares))
+    arrived: dict[tuple[int, int], list[float]] = defaultdict(list)  # sorted, by bracket and rung
+    rungs = [0] * len(curves)
+    weak = set()
+    # All trials after one epoch, then all after two.
+    reports = sorted((epoch, number) for number, curve in enumerate(curves) for epoch in curve)
+    for epoch, number in reports:
+        score = curves[number][epoch]
+        bracket = bisect(bounds, crc32(f"{name}_{number}".encode()) % bounds[-1])
+        while epoch >= _THIRD ** (bracket + rungs[number]):
+            beside = arrived[bracket, rungs[number]]
+            insort(beside, score)
+            rungs[number] += 1
+            if score < beside[-max(1, len(beside) // _THIRD)]:
+                weak.add(number)
+                break
+    return weak

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from cnnlib.records.recipe import Recipe
-    from cnnlib.records.run import RunRequest
+    from cnnlib.records.run import Run, RunRequest
     from cnnlib.runs.store import RunStore
     from cnnlib.runs.studies import Study, StudyStep
 
@@ -88,6 +88,28 @@ def _memory_format(request: RunRequest) -> str:
 def advance_studies(store: RunStore) -> None:
     """Run the next step of every live study; fast where there is none."""
     for study_id in studies.live_ids(store):
+        studies.advance(store, study_id, _next_step)
+
+
+def advance_after_epoch(store: RunStore, run: Run) -> None:
+    """Run the next step of the study of a run after an epoch, where that matters.
+
+    A search prunes; other studies wait for the mode that their first run has chosen.
+    """
+    kind = studies.live_kind(store, run.request.group)
+    if kind == "search" or (kind and run.request.mode == "auto"):
+        studies.advance(store, run.request.group, _next_step)
+
+
+def advance_after_end(store: RunStore, run: Run) -> None:
+    """Run the next step of the study of a run that has ended, and of studies without a live run.
+
+    A grid has nothing to decide while it has live runs.
+    """
+    due = studies.idle_ids(store)
+    if studies.live_kind(store, run.request.group) in ("duel", "search"):
+        due.append(run.request.group)
+    for study_id in dict.fromkeys(due):
         studies.advance(store, study_id, _next_step)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -21,6 +22,20 @@ RUN_COLUMNS = (
     sa.type_coerce(tables.runs.c.request, sa.Text).label("request"),
     tables.runs.c.machine,
 )
+
+
+@dataclass(frozen=True)
+class EndedRuns:
+    """The runs of a study that have ended, with their epochs, by id, as a process has read them.
+
+    Args:
+        since: Later ends are to be read; a little before the last one, since transactions may be
+            committed in another order.
+    """
+
+    study_id: str = ""
+    runs: Mapping[str, tuple[Run, Sequence[EpochEnd]]] = field(default_factory=dict)
+    since: float = 0.0
 
 
 def find_run(connection: sa.Connection, run_id: str) -> Run:

@@ -62,6 +62,7 @@ class RunStore(StoreAccess):
     def __init__(self, folders: Folders | None = None, connections: int = CONNECTIONS) -> None:
         super().__init__(folders, connections)
         self._reap_limit = RateLimit(REAP_SECONDS)
+        self.ended_runs = rows.EndedRuns()  # of the study that was advanced last
 
     @property
     def sketches(self) -> Sketches:

@@ -1,8 +1,8 @@
 """Studies in the run store: duels, grids and searches as rows, each with the runs that it queued.
 
 A study has no process of its own. Workers at the end of a run, pages and waiting commands call
-`advance`, which reads the results of the study's runs and queues the next ones. It uses a single
-transaction, so that two callers do not queue the same run twice.
+`advance`, which reads the results of the study's runs, decides, and queues the next ones if the
+study is still as it was read, so that two callers do not queue the same run twice.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from cnnlib.errors import LimitError, StoreError
 from cnnlib.records.events import Command, EpochEnd
-from cnnlib.records.run import BROKEN_OFF_STATES
+from cnnlib.records.run import BROKEN_OFF_STATES, LIVE_STATES
 from cnnlib.runs import commands, queue, rows
 from cnnlib.runs.access import permissions
 from cnnlib.runs.access.limits import check_request
@@ -176,9 +176,27 @@ def find_all(store: RunStore, kinds: Sequence[str]) -> list[Study]:
 
 def live_ids(store: RunStore) -> list[str]:
     """Ids of the live studies."""
-    wanted = sa.select(studies.c.id).where(studies.c.state == LIVE)
     with store.database.read() as connection:
-        return list(connection.scalars(wanted))
+        return list(connection.scalars(_LIVE))
+
+
+def idle_ids(store: RunStore) -> list[str]:
+    """Ids of the live studies that have no live run: their next step is due."""
+    has_live_run = sa.exists().where(
+        runs.c.group_name == studies.c.id, runs.c.state.in_(LIVE_STATES)
+    )
+    with store.database.read() as connection:
+        return list(connection.scalars(_LIVE.where(~has_live_run)))
+
+
+def live_kind(store: RunStore, study_id: str) -> str:
+    """The kind of a study that is live, else ""."""
+    wanted = sa.select(studies.c.kind).where(studies.c.id == study_id, studies.c.state == LIVE)
+    with store.database.read() as connection:
+        return connection.scalar(wanted) or ""
+
+
+_LIVE = sa.select(studies.c.id).where(studies.c.state == LIVE)
 
 
 def stop(store: RunStore, study_id: str) -> None:
@@ -223,12 +241,34 @@ def resume(store: RunStore, study_id: str) -> None:
 
 
 def advance(store: RunStore, study_id: str, next_step: Callable[[Study], StudyStep]) -> None:
-    """Apply the next step of a live study; an ended one stays as it is."""
-    with store.database.write() as connection:
-        store.database.lock(connection)
-        study = _find(connection, study_id)
-        if study.is_live:
-            _apply(connection, study, _within_limits(store, study, next_step(study)))
+    """Apply the next step of a live study; an ended one stays as it is.
+
+    The step is decided without a lock, and decided anew if another process advances the study
+    meanwhile. Runs that have ended are read once by each process.
+    """
+    while True:
+        with store.database.read() as connection:
+            study, store.ended_runs = _find_with(connection, study_id, store.ended_runs)
+        step = _within_limits(store, study, next_step(study)) if study.is_live else StudyStep()
+        if not study.is_live or _is_nothing(study, step):
+            return
+        with store.database.write() as connection:
+            if _is_as_read(connection, study):
+                _apply(connection, study, step)
+                return
+
+
+def _is_nothing(study: Study, step: StudyStep) -> bool:
+    """Whether a step leaves a study as it is."""
+    is_kept = dict(study.progress) | dict(step.keep) == study.progress
+    return not step.submit and not step.stop and is_kept and step.state == study.state
+
+
+def _is_as_read(connection: sa.Connection, study: Study) -> bool:
+    """Lock the row of a study and return whether it still is as it was read."""
+    query = sa.select(studies.c.state, studies.c.progress).where(studies.c.id == study.id)
+    row = connection.execute(query.with_for_update()).first()
+    return row is not None and (row.state, row.progress) == (study.state, study.progress)
 
 
 def _within_limits(store: RunStore, study: Study, step: StudyStep) -> StudyStep:
@@ -260,7 +300,18 @@ def _apply(connection: sa.Connection, study: Study, step: StudyStep) -> None:
         connection.execute(update.values(progress=progress, state=step.state))
 
 
+_LATE_SECONDS = 0.1
+
+
 def _find(connection: sa.Connection, study_id: str) -> Study:
+    """Find a study and read all its runs."""
+    return _find_with(connection, study_id, rows.EndedRuns())[0]
+
+
+def _find_with(
+    connection: sa.Connection, study_id: str, known: rows.EndedRuns
+) -> tuple[Study, rows.EndedRuns]:
+    """Find a study and read its runs, but for known ones; return those known then, too."""
     row = connection.execute(sa.select(studies).where(studies.c.id == study_id)).first()
     if row is None:
         raise StoreError(
@@ -268,23 +319,41 @@ def _find(connection: sa.Connection, study_id: str) -> Study:
             "`python -m cnnlib experiment list` lists all of them."
         )
     places = {run_id: place for place, run_id in row.progress["runs"].items()}
-    query = sa.select(*rows.RUN_COLUMNS).where(runs.c.group_name == study_id)
-    study_runs = {
-        places[run.id]: rows.run_from_row(run)
-        for run in connection.execute(query)
-        if run.id in places
-    }
-    study_epochs: dict[str, list[EpochEnd]] = {place: [] for place in study_runs}
-    of_runs = epochs.c.run_id.in_([run.id for run in study_runs.values()])
-    wanted = sa.select(epochs.c.run_id, epochs.c.body).where(of_runs).order_by(epochs.c.epoch)
-    for epoch in connection.execute(wanted):
-        study_epochs[places[epoch.run_id]].append(EpochEnd(**epoch.body))
-    return replace(
+    found = _read_runs(
+        connection, study_id, known if known.study_id == study_id else rows.EndedRuns()
+    )
+    present = {place: found[run_id] for run_id, place in places.items() if run_id in found}
+    study_runs = {place: run for place, (run, _) in present.items()}
+    study_epochs = {place: run_epochs for place, (_, run_epochs) in present.items()}
+    study = replace(
         _from_row(row),
         runs=study_runs,
         epochs=study_epochs,
         pictures=_pictures(connection, study_runs.values()),
     )
+    ended = {run_id: each for run_id, each in found.items() if not each[0].is_live}
+    since = max((run.ended or 0.0 for run, _ in ended.values()), default=0.0) - _LATE_SECONDS
+    return study, rows.EndedRuns(study_id, ended, since)
+
+
+def _read_runs(
+    connection: sa.Connection, study_id: str, known: rows.EndedRuns
+) -> Mapping[str, tuple[Run, Sequence[EpochEnd]]]:
+    """Read the runs of a study and their epochs, but for known ones; all, if one was deleted."""
+    of_study = runs.c.group_name == study_id
+    total = sa.select(sa.func.count()).where(of_study).scalar_subquery().label("total")
+    query: sa.Select[Any] = sa.select(*rows.RUN_COLUMNS, total).where(of_study)
+    if known.runs:
+        is_new = sa.or_(runs.c.state.in_(LIVE_STATES), runs.c.ended >= known.since)
+        query = query.where(is_new)
+    found = connection.execute(query).all()
+    read = {row.id: (rows.run_from_row(row), list[EpochEnd]()) for row in found}
+    if known.runs and (not read or found[0].total != len(known.runs.keys() | read)):
+        return _read_runs(connection, study_id, rows.EndedRuns())
+    wanted = sa.select(epochs.c.run_id, epochs.c.body).where(epochs.c.run_id.in_(list(read)))
+    for epoch in connection.execute(wanted.order_by(epochs.c.epoch)):
+        read[epoch.run_id][1].append(EpochEnd(**epoch.body))
+    return {**known.runs, **read}
 
 
 def _pictures(connection: sa.Connection, study_runs: Iterable[Run]) -> dict[str, int]:

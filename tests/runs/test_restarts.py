@@ -32,7 +32,6 @@ from postgres import (
 
 from cnnlib.errors import StoreError
 from cnnlib.experiments.grid import start_grid
-from cnnlib.experiments.study import advance_studies
 from cnnlib.records.events import Command, Intervention
 from cnnlib.records.folders import Folders
 from cnnlib.runs import RunStore, studies
@@ -303,16 +302,14 @@ def test_a_restart_makes_no_worker_look_silent(store, own_server, monkeypatch):
     assert store.claimed(worker_id).id == run_id
 
 
-def test_a_study_is_advanced_when_the_database_is_back(store, soon, monkeypatch):
+def test_a_study_is_advanced_when_the_database_is_back(store, soon):
     worker = Worker(store, store.workers.register())
-    calls = []
+    run, calls = store.run(store.submit(a_request())), []
 
-    def advance(_store: RunStore) -> None:
+    def advance(*_arguments) -> None:
         calls.append(1)
         if len(calls) < 3:
             raise StoreUnreachable("The database is restarted.")
-        advance_studies(_store)
 
-    monkeypatch.setattr("cnnlib.train.worker.process.advance_studies", advance)
-    worker._advance_studies()
+    worker._advance(advance, run)
     assert len(calls) == 3

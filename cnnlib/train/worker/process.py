@@ -17,10 +17,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from cnnlib.errors import CnnlibError, StoreError
-from cnnlib.experiments.study import advance_studies
+from cnnlib.experiments.study import advance_after_end, advance_after_epoch
 from cnnlib.records.events import EpochEnd, Event
 from cnnlib.records.job import Job
 from cnnlib.records.run import Run
@@ -157,7 +158,7 @@ class Worker:
             self._control = turn.control if turn else Control(self._check_pause)
             if self._interrupted:  # between the claim and the assignment above
                 self._control.interrupt()
-            listen = turn.follow if turn else self._after_epoch
+            listen = turn.follow if turn else partial(self._after_event, run)
             execute_run(run, self._store, self._id, self._control, listen, is_sketch=is_sketch)
             if turn:
                 until_reachable(turn.settle)
@@ -170,7 +171,7 @@ class Worker:
             self._interrupted = True
         finally:
             self._control = None
-        self._advance_studies()
+        self._advance(advance_after_end, run)
 
     def _check_pause(self, paused_seconds: float) -> str:
         """Return the reason to interrupt a paused run; "" while it may stay paused."""
@@ -185,14 +186,14 @@ class Worker:
             return ""
         return _PAUSE_LIMIT_REASON.format(minutes=self._pause_limit_seconds / 60)
 
-    def _after_epoch(self, event: Event) -> None:
-        if isinstance(event, EpochEnd):
-            self._advance_studies()
+    def _after_event(self, run: Run, event: Event) -> None:
+        if isinstance(event, EpochEnd) and run.request.group:
+            self._advance(advance_after_epoch, run)
 
-    def _advance_studies(self) -> None:
+    def _advance(self, advance: Callable[[RunStore, Run], None], run: Run) -> None:
         """Submit the next runs of duels and experiments, and stop those that no longer matter."""
         try:
-            until_reachable(advance_studies, self._store)
+            until_reachable(advance, self._store, run)
         except CnnlibError as error:  # not an error of this run; retried at the next call
             _print_error(error)
 
