@@ -18,7 +18,7 @@ from cnnlib.records.files import copy_file, replacing
 from cnnlib.records.stored.files import StoredFile, file_missing, is_listed, remove_path
 
 CONNECT_SECONDS = 5.0
-REQUEST_SECONDS = 30.0  # without a byte
+REQUEST_SECONDS = 10.0  # without a byte; a request is tried three times
 _OPTIONS = ("endpoint_override", "region", "scheme")
 _FORM = "Write it as s3://bucket/prefix?endpoint_override=host:port, or unset it."
 
