@@ -49,7 +49,7 @@ def test_a_worker_has_one_connection_and_one_more_to_listen(
     tmp_path, postgres_server, is_direct, each
 ):
     address = postgres_server.create_schema()
-    folders = Folders(tmp_path, tmp_path, address, address if is_direct else "")
+    folders = Folders(tmp_path, tmp_path, address, database_direct=address if is_direct else "")
     with closing(RunStore(folders, WORKER_CONNECTIONS)) as store:
         pool = WorkerPool(folders, 3, COUNTING)
         run_ids = store.submit_all([a_request(epochs=300)] * 6)
@@ -108,7 +108,7 @@ def listener_folders(request, tmp_path) -> Folders:
     server = request.getfixturevalue("pooled_server" if is_pooled else "postgres_server")
     direct = server.create_schema()
     pooled = server.address(user_of(direct), POOLER_PORT)
-    return Folders(tmp_path, tmp_path, pooled if is_pooled else direct, direct)
+    return Folders(tmp_path, tmp_path, pooled if is_pooled else direct, database_direct=direct)
 
 
 @pytest.fixture
@@ -222,7 +222,7 @@ def test_a_store_says_how_commands_reach_its_workers(tmp_path, listener_folders)
 )
 def test_a_direct_address_belongs_to_a_postgresql_database(tmp_path, database, direct, found):
     with pytest.raises(StoreError, match=f"CNNLAB_DATABASE_DIRECT is {found}"):
-        Database(Folders(tmp_path, tmp_path, database, direct))
+        Database(Folders(tmp_path, tmp_path, database, database_direct=direct))
 
 
 def test_no_message_about_the_direct_address_holds_its_password(listener_folders, capfd):
