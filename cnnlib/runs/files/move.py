@@ -10,7 +10,7 @@ import hashlib
 import json
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,7 +169,7 @@ def _copy_files(source: Folders, old: Files, new: Files, copied: dict[str, int])
 
 def _planned_copies(
     source: Folders, old: Files, is_remote: bool
-) -> Iterator[tuple[Files, str, str]]:
+) -> Generator[tuple[Files, str, str]]:
     """Yield files with their keys in the old and in the new place."""
     for prefix in (RUNS, UPLOADS):
         for each in old.names(f"{prefix}/"):
@@ -187,7 +187,7 @@ def _planned_copies(
 
 def _prepared_keys(
     files: Files, info: str, keys: list[str], is_remote: bool
-) -> Iterator[tuple[str, str]]:
+) -> Generator[tuple[str, str]]:
     """Yield the keys of a prepared copy: in an object store its arrays lie by fingerprint."""
     folder = info.removesuffix(_INFO)
     with tempfile.TemporaryDirectory() as place:
