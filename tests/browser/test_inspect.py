@@ -122,11 +122,78 @@ def test_the_network_chooses_the_layer_and_follows_the_step(url, page, run_id):
     expect(network.get_by_text("maps of step 22")).to_be_visible()
     number = network.get_by_test_id("lab-map-2-1").get_attribute("data-map")
     network.get_by_test_id("lab-map-2-1").click()
-    expect(page.get_by_role("combobox", name="Layer")).to_have_value(re.compile("features.conv2"))
+    expect(page.get_by_role("combobox", name="Layer")).to_have_value(
+        re.compile("^Second convolution")
+    )
     expect(page.get_by_role("img", name="6 feature maps of features.conv2")).to_be_visible()
     expect(network.locator(".map[aria-pressed=true]")).to_have_attribute("data-map", number)
     page.get_by_role("slider", name="Training step").press("Home")
     expect(network.get_by_text("maps of step 0")).to_be_visible()
+
+
+def channel_chosen_in(network, page) -> str:
+    """Choose a channel that the first column does not show, in the feature maps; return it."""
+    expect(network.get_by_text("maps of step")).to_be_visible()
+    maps = network.locator("[data-testid^=lab-map-1-]")
+    shown = set(maps.evaluate_all("all => all.map(each => each.dataset.map)"))
+    channel = next(each for each in range(64) if str(each) not in shown)
+    canvas = page.locator(".grid canvas").first
+    canvas.focus()
+    canvas.press("ArrowRight")
+    canvas.press("ArrowLeft")  # the frame is on channel 0
+    for _ in range(channel):
+        canvas.press("ArrowRight")
+    canvas.press("Enter")
+    return str(channel)
+
+
+@pytest.mark.parametrize("width", [1280, 420])
+def test_a_channel_that_the_network_does_not_show_is_named_and_can_be_shown(
+    url, page, run_id, width
+):
+    page.set_viewport_size({"width": width, "height": 900})
+    open_layer(page, url, run_id, "features.conv1")
+    network = page.get_by_role("region", name="The network")
+    expect(network.get_by_text("maps of step")).to_be_visible()
+    offer = network.get_by_role("button", name="show it")
+    if offer.is_visible():  # channel 0, which is chosen at first
+        offer.click()
+    expect(network.locator(".map[aria-pressed=true]")).to_have_attribute("data-map", "0")
+    channel = channel_chosen_in(network, page)
+    maps = network.locator("[data-testid^=lab-map-1-]")
+    text = "Channel {} is not among the {} maps shown of Conv 1: show it"
+    wait_until(lambda: offer.text_content() == text.format(channel, maps.count()), page)
+    count = maps.count()
+    expect(network.locator(".map[aria-pressed=true]")).to_have_count(0)
+    offer.press("Enter")
+    marked = network.locator(".map[aria-pressed=true]")
+    expect(marked).to_have_attribute("data-map", channel)
+    expect(marked).to_be_focused()
+    expect(offer).to_be_hidden()
+    assert maps.count() >= count  # the button needed room
+
+
+def test_a_channel_that_is_not_shown_is_marked_when_its_column_opens(url, page, run_id):
+    open_layer(page, url, run_id, "features.conv1")
+    network = page.get_by_role("region", name="The network")
+    channel = channel_chosen_in(network, page)
+    expect(network.get_by_role("button", name=f"Channel {channel} is not among")).to_be_visible()
+    network.get_by_role("button", name="Show 60 more maps").click()
+    expect(network.locator(".map[aria-pressed=true]")).to_have_attribute("data-map", channel)
+    expect(network.get_by_role("button", name="show it")).to_be_hidden()
+
+
+def test_the_channel_of_a_folded_column_can_be_shown(url, store, page):
+    run_id = a_saved_run(store, CNNSpec(channels=(64,) * 16, pool_every=8))
+    open_layer(page, url, run_id, "features.conv4")
+    network = page.get_by_role("region", name="The network")
+    offer = network.get_by_role("button", name="show it")
+    expect(offer).to_have_text("Channel 0 is in Conv 4, which is folded: show it")
+    offer.click()
+    expect(
+        network.get_by_test_id("lab-column-4").locator(".map[aria-pressed=true]")
+    ).to_have_attribute("data-map", "0")
+    expect(offer).to_be_hidden()
 
 
 def test_back_leaves_the_page_in_one_press(url, page, run_id):
@@ -155,7 +222,9 @@ def test_a_reload_shows_the_same(url, page, run_id):
     expect(page).to_have_url(re.compile(r"layer=features\.conv2"))
     page.reload()
     expect(page.get_by_text("At step 20 the network predicts")).to_be_visible(timeout=90_000)
-    expect(page.get_by_role("combobox", name="Layer")).to_have_value(re.compile("features.conv2"))
+    expect(page.get_by_role("combobox", name="Layer")).to_have_value(
+        re.compile("^Second convolution")
+    )
 
 
 def test_play_goes_through_all_saved_steps_and_ends(url, page, run_id):
@@ -210,11 +279,20 @@ def test_a_click_on_a_confusion_shows_its_pictures_and_one_of_them_opens(url, st
     for key, predicted in (("ArrowLeft", 6), ("ArrowRight", 7)):
         page.keyboard.press(key)
         expect(page.locator(".confusion td:focus")).to_have_attribute(
-            "aria-label", re.compile(f"pictures of 2: predicted as {predicted}")
+            "aria-label", re.compile(rf"^true 2, predicted {predicted}: \d+ of \d+$")
         )
         page.keyboard.press("Enter")
         heading = f"Pictures of 2, predicted as {predicted}"
         expect(page.get_by_role("heading", name=heading)).to_be_visible()
+        selected = page.get_by_role("gridcell", selected=True)
+        expect(selected).to_have_accessible_name(re.compile(f"predicted {predicted}:"))
+    pick(page, "Predicted class", "4")
+    expect(page.locator(".confusion td[tabindex='0']")).to_have_attribute(
+        "aria-label",
+        re.compile("^true 2, predicted 4: "),  # Tab leads to the chosen cell
+    )
+    pick(page, "Predicted class", "7")
+    expect(page.get_by_role("heading", name="Pictures of 2, predicted as 7")).to_be_visible()
     pictures = page.locator(".grid canvas")
     pictures.scroll_into_view_if_needed()
     pictures.click(position={"x": 20, "y": 20})

@@ -49,7 +49,8 @@ def errors_panel(subject: Subject) -> None:
         f"Test accuracy: {percent(correct / max(total, 1))} correct ({count(correct)} of "
         f"{count(total)} test pictures, {count(total - correct)} wrong). This panel shows the "
         "predictions at the end of the run, not at the chosen step. In the confusion matrix, rows "
-        "are true classes and columns are predicted classes. Click a cell to see its pictures."
+        "are true classes and columns are predicted classes. Click a cell, or choose it with the "
+        "arrow keys and Enter, to see its pictures."
     )
     _show_table(table, names)
     _show_cell_pictures(subject, found)

@@ -38,7 +38,7 @@ export class Confusion {
     this.mostErrors = Math.max(1, ...counts.flatMap((row, i) => row.filter((_, j) => j !== i)));
     this.table.style.setProperty("--classes", String(counts.length + 1));
     counts.forEach((row, i) => this.#showRow(this.table.rows[i + 1], row, i, names));
-    if (this.onPick && !this.table.querySelector("td[tabindex='0']")) this.#reach(this.#cell(...(options.chosen ?? [0, 0])));
+    if (this.onPick && !this.table.querySelector("td:focus")) this.#reach(this.#cell(...(options.chosen ?? [0, 0])));
   }
 
   #cell(row, column) {
@@ -87,10 +87,12 @@ export class Confusion {
       const isRight = i === place;
       write(cell, number ? (asShares ? `${(100 * share).toFixed(1)} %` : number.toLocaleString("en")) : "");
       cell.title = `${number} of ${total} pictures of ${names[place]}: predicted as ${names[i]}`;
-      if (this.onPick) cell.setAttribute("aria-label", cell.title);
       cell.dataset.right = String(isRight);
       cell.dataset.chosen = String(chosen?.[0] === place && chosen[1] === i);
       cell.style.setProperty("--strength", String(isRight ? share : Math.log1p(number) / Math.log1p(this.mostErrors)));
+      if (!this.onPick) return;
+      cell.setAttribute("aria-label", `true ${names[place]}, predicted ${names[i]}: ${number} of ${total}`);
+      cell.setAttribute("aria-selected", cell.dataset.chosen);
     });
   }
 

@@ -39,6 +39,12 @@ export class Maps {
     else this.ask();
   }
 
+  /** Show a map that is not among the first `count` of its column. */
+  include(column, map, count) {
+    this.order.include(column, map, count);
+    this.ask();
+  }
+
   /** One batch is trained: newer maps come soon. */
   expectStep() {
     this.steppedAt = performance.now();

@@ -196,6 +196,16 @@ export class Network {
   #toggleOpen(column) {
     if (!this.open.delete(column)) this.open.add(column);
     this.#layOut();
+    this.on.onView();
+  }
+
+  /** Show a column as one of its own with its strongest maps. @returns {boolean} Whether it was folded, or open. */
+  single(column) {
+    const fold = this.layout.items.find((item) => item.isFolded && item.first <= column && column < item.column);
+    if (fold) this.#setFold(fold.foldKey, false);
+    else if (this.open.has(column)) this.#toggleOpen(column);
+    else return false;
+    return true;
   }
 
   #setFold(key, isFolded) {

@@ -37,6 +37,13 @@ export class Order {
     return !isLive || performance.now() - held.since < HOLD_MS || (chosen && (number === chosen[0] || number === chosen[0] - 1));
   }
 
+  /** Show a map of a column in the place of the last of the `count` maps for which it has room; it may have more room later. */
+  include(column, map, count) {
+    const maps = this.columns.get(column)?.maps ?? [];
+    const others = maps.filter((each) => each !== map);
+    this.columns.set(column, { maps: [...others.slice(0, count - 1), map, ...others.slice(count - 1)], since: performance.now() });
+  }
+
   /** Store the orders of an answer. */
   receive(columns) {
     columns.forEach(({ kind, maps }, number) => {
