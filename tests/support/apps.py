@@ -9,9 +9,12 @@ import json
 from functools import cache
 from typing import Any
 
+from streamlit import config
 from streamlit.components.v2 import manifest_scanner
 from streamlit.elements.lib import policies
 from streamlit.testing.v1 import AppTest
+
+config.get_config_options()  # now: it is read once, and a test may change the working folder
 
 __all__ = ["AppTest", "components"]
 
