@@ -408,7 +408,7 @@ def test_a_run_waits_its_turn_and_says_for_what(cli, store, capsys):
     busy = store.submit(store.run(run_id).request)
     worker_id = store.workers.register()
     store.claim(worker_id, busy)
-    waiting = threading.Timer(1.0, store.record_events, (busy, worker_id, [RunEnd("finished")]))
+    waiting = threading.Timer(3.0, store.record_events, (busy, worker_id, [RunEnd("finished")]))
     waiting.start()
     assert follow_or_train(store, run_id, JsonProgress()) == 0
     waiting.join()

@@ -139,7 +139,9 @@ def test_drawings_of_other_people_are_not_offered_as_datasets(store, browser):
         write_folder(store.folders.runs / UPLOADS / name.removeprefix("folder:"), pictures)
         record_dataset_owner(store.on_behalf_of(owner_of(ADA)), name)
     offered = {number: datasets_offered(browser(number, TRAIN)) for number in (ADA, BOB)}
-    assert {"your drawings for digits", "your drawings, set 1", "leaves"} <= offered[ADA]
+    assert {"your drawings for Digits (scikit-learn)", "your drawings, set 1", "leaves"} <= offered[
+        ADA
+    ]
     assert "leaves" in offered[BOB]
     assert not any("drawings" in label for label in offered[BOB])
     for page, key in (

@@ -94,7 +94,7 @@ def test_the_licence_of_the_chart_library_lies_beside_it():
 def test_what_is_wrong_with_a_run_and_what_was_chosen_is_told_in_words(store):
     run_id, worker_id = a_running_run(store)
     # The validation loss of these epochs stays; the training loss falls from 1 to 1/4.
-    worse = [replace(an_epoch(at, 5 * at), val_loss=0.8 + at / 10) for at in range(1, 5)]
+    worse = [replace(an_epoch(at, 2 * at), val_loss=0.8 + at / 10) for at in range(1, 10)]
     store.record_events(run_id, worker_id, [*steps(1, 20), *worse])
     answer = get(f"/api/runs/{run_id}/words").json()
     assert [problem["title"] for problem in answer["troubles"]] == ["Over-fitting since epoch 1"]

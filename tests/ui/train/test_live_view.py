@@ -73,16 +73,21 @@ def test_strip_shows_test_pictures_with_predictions(store):
     assert card["right"] == card["predictions"][0]["true"]
 
 
-@pytest.mark.parametrize("layer", ["convolution", "activation", "linear"])
-def test_layers_show_filters_maps_and_features(store, layer):
+@pytest.mark.parametrize(
+    ("layer", "parts"),  # filters and maps; maps; features
+    [
+        ("First convolution", 2),
+        ("Activation of the first convolution", 1),
+        ("First linear layer", 1),
+    ],
+)
+def test_layers_show_filters_maps_and_features(store, layer, parts):
     app = open_train(a_saved_run(store), "Layers")
     [menu] = [each for each in app.selectbox if each.label == "Layer"]
-    name = next(each for each in menu.options if f"({layer}," in each)
-    menu.select(name.split(" ")[0]).run()
+    menu.select(next(each for each in menu.options if each.startswith(f"{layer} ("))).run()
     assert not app.exception
     titles = [part["title"] for part in components(app)[1:]]
-    expected = {"convolution": 2, "activation": 1, "linear": 1}  # filters and maps; maps; features
-    assert len(titles) == expected[layer], titles
+    assert len(titles) == parts, titles
     assert "Prediction: " in page_text(app)
 
 
