@@ -68,7 +68,7 @@ def test_the_page_server_shows_layers_and_predictions_of_a_run_without_torch(url
     page.goto(f"{url}/inspect?run={run_id}&layer=features.conv1")
     expect(page.locator(".grid canvas")).to_have_count(2)  # filters and maps
     page.get_by_role("combobox", name="Layer").click()
-    page.get_by_role("option").filter(has_text="features.act2").click()
+    page.get_by_role("option").filter(has_text="Activation of the second convolution").click()
     expect(page.locator(".grid canvas")).to_have_count(1)
     expect(page.get_by_text("the network predicts")).to_be_visible()
     page.goto(f"{url}/draw?run={run_id}")

@@ -68,7 +68,7 @@ def test_a_zip_becomes_a_dataset_that_is_shown_trained_on_and_removed(url, page,
     write(page, "Epochs", 2)
     page.get_by_role("button", name="Train", exact=True).click()
     expect(state(page)).to_have_text("Finished", timeout=TRAINING)
-    expect(page.get_by_role("heading", level=1)).to_contain_text("folder:pets")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("pets")
 
     page.goto(address)
     page.get_by_test_id("stPopoverButton").click()

@@ -282,7 +282,7 @@ def test_problems_and_the_execution_mode_are_described_while_it_runs(url, store,
     summary.focus()
     summary.press("Enter")
     expect(page.get_by_text("abacus, torch 2.")).to_be_visible()
-    worse = [replace(an_epoch(at, 100 * at), val_loss=0.8 + at / 10) for at in range(2, 5)]
+    worse = [replace(an_epoch(at, 100 + 20 * at), val_loss=0.8 + at / 10) for at in range(2, 12)]
     store.record_events(simulated.run_id, simulated.worker_id, worse)
     expect(page.locator(".trouble")).to_contain_text("Over-fitting since epoch 1")
     expect(page.get_by_text("abacus, torch 2.")).to_be_visible()  # the section stays open

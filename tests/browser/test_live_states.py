@@ -104,7 +104,7 @@ def test_paused(url, store, simulated, page, shots):
 
 
 def test_with_a_problem(url, store, simulated, page, shots):
-    worse = [replace(an_epoch(at, 100 + 100 * at), val_loss=0.8 + at / 10) for at in range(2, 5)]
+    worse = [replace(an_epoch(at, 200 + 20 * at), val_loss=0.8 + at / 10) for at in range(2, 12)]
     store.record_events(simulated.run_id, simulated.worker_id, worse)
     watch(page, url, simulated, "Training")
     expect(page.locator(".trouble")).to_be_visible()

@@ -17,13 +17,14 @@ const modules = new Map();
 const load = ({ data }) => {
   const address = `${location.origin}${data.script}`;
   if (!modules.has(address)) modules.set(address, import(address));
+  modules.get(address).catch(() => modules.delete(address)); // the server ended: try again next time
   return modules.get(address);
 };
 
 export default function (component) {
   const data = JSON.parse(component.data.json);
-  load(component).then((part) => part.mount({ ...component, data }));
-  return () => load(component).then((part) => part.unmount(component));
+  load(component).then((part) => part.mount({ ...component, data }), console.warn);
+  return () => load(component).then((part) => part.unmount(component), console.warn);
 }
 """
 
