@@ -17,7 +17,7 @@ const modules = new Map();
 const load = ({ data }) => {
   const address = `${location.origin}${data.script}`;
   if (!modules.has(address)) modules.set(address, import(address));
-  modules.get(address).catch(() => modules.delete(address)); // the server ended: try again next time
+  modules.get(address).catch(() => modules.delete(address)); // the server ended: it is tried again
   return modules.get(address);
 };
 
