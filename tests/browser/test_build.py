@@ -96,6 +96,9 @@ def test_sixty_residual_convolutions_in_under_ten_interactions_and_the_link_open
     open_build(page, url)
     # Three controls make the residual stages.
     page.get_by_text("Residual", exact=True).click()  # 1
+    expect(
+        page.get_by_text("Pre-activation", exact=True)
+    ).to_be_visible()  # the form is written anew
     channels = page.get_by_role("textbox", name="Channels of each convolution")
     channels.fill("16*20, 32*20, 64*20")
     channels.press("Enter")  # 2
