@@ -93,6 +93,18 @@ def _end(name: str, pictures: str, end: str) -> Callable[[Row], float | None]:
     return value
 
 
+def _ends(split: str, title: str, name: str) -> list[Column]:
+    """Build the columns of both ends of the interval of a split."""
+    return [
+        Column(
+            *(f"{split}_{end}", f"{title} {word}", "percent"),
+            f"{which} end of the 95 % confidence interval of the {title.lower()} accuracy",
+            _end(name, f"{split}_pictures", end),
+        )
+        for end, word, which in (("low", "from", "Lower"), ("high", "to", "Upper"))
+    ]
+
+
 def _interval_over(row: Row) -> str:
     """Return the kind of the interval of a row."""
     over = accuracy_interval(row.numbers("test_accuracy"), row.test_pictures)[1]
@@ -206,16 +218,7 @@ COLUMNS: dict[str, Column] = {
             "mean over seeds. The rows are sorted by it",
             _mean("last_val_accuracy"),
         ),
-        Column(
-            *("val_low", "Validation from", "percent"),
-            "Lower end of the 95 % confidence interval of the validation accuracy",
-            _end("last_val_accuracy", "val_pictures", "low"),
-        ),
-        Column(
-            *("val_high", "Validation to", "percent"),
-            "Upper end of the 95 % confidence interval of the validation accuracy",
-            _end("last_val_accuracy", "val_pictures", "high"),
-        ),
+        *_ends("val", "Validation", "last_val_accuracy"),
         Column(
             *("val_sd", "Validation sd", "percent"),
             "Standard deviation of the validation accuracy over seeds",
@@ -231,16 +234,7 @@ COLUMNS: dict[str, Column] = {
             "Standard deviation of the test accuracy over seeds",
             _sd("test_accuracy"),
         ),
-        Column(
-            *("test_low", "Test from", "percent"),
-            "Lower end of the 95 % confidence interval of the test accuracy",
-            _end("test_accuracy", "test_pictures", "low"),
-        ),
-        Column(
-            *("test_high", "Test to", "percent"),
-            "Upper end of the 95 % confidence interval of the test accuracy",
-            _end("test_accuracy", "test_pictures", "high"),
-        ),
+        *_ends("test", "Test", "test_accuracy"),
         Column(
             *("interval", "Interval", "text"),
             "What the confidence intervals cover: other pictures (Wilson, for one run), or "

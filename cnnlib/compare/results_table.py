@@ -73,6 +73,8 @@ class ResultsTable:
 
     def found(self, rows: Iterable[Row], search: str) -> list[Row]:
         """Return the rows that match a search."""
+        if not search.strip():
+            return list(rows)
         annotations = self.annotations()
         return [row for row in rows if row_matches(row, annotation_of(row, annotations), search)]
 

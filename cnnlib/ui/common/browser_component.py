@@ -16,8 +16,10 @@ _LOADER = """
 const modules = new Map();
 const load = ({ data }) => {
   const address = `${location.origin}${data.script}`;
-  if (!modules.has(address)) modules.set(address, import(address));
-  modules.get(address).catch(() => modules.delete(address)); // the server ended: it is tried again
+  if (!modules.has(address)) {
+    modules.set(address, import(address));
+    modules.get(address).catch(() => modules.delete(address)); // the server ended: tried again
+  }
   return modules.get(address);
 };
 

@@ -26,7 +26,8 @@ def run_titles(runs: Iterable[Run], title: Callable[[Run], str]) -> dict[str, st
         title: Returns the title of a run that stands alone.
     """
     by_id = {run.id: run for run in runs}
-    known = headings(studies.find_all(run_store(), list(KINDS)))
+    has_studies = any(run.request.group for run in by_id.values())
+    known = headings(studies.find_all(run_store(), list(KINDS))) if has_studies else {}
     together: dict[str, list[Run]] = {}
     for run in by_id.values():
         first = _first_of_line(run, by_id)
