@@ -38,6 +38,7 @@ def choose_dataset(infos: Sequence[DatasetInfo]) -> DatasetInfo:
     name = st.selectbox(
         "Dataset",
         list(by_name),
+        list(by_name).index(st.session_state[_KEY]),
         key=_KEY,
         format_func=titles.__getitem__,
         width=420,

@@ -69,6 +69,7 @@ def choose_classifiers(runs: Sequence[Run]) -> list[Classifier]:
     selected = st.multiselect(
         "Networks",
         list(titles),
+        st.session_state["draw_runs"],
         key="draw_runs",
         format_func=titles.__getitem__,
         max_selections=MOST_RUNS,

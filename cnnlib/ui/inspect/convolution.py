@@ -100,10 +100,12 @@ def _choose_kernel() -> np.ndarray | None:
             st.session_state["convolution_kernel"]
         )
 
-    st.session_state.setdefault("convolution_preset", list(PRESETS)[1])
+    names = [*PRESETS, _OWN_KERNEL]
+    preset = st.session_state.setdefault("convolution_preset", names[1])
     st.selectbox(
         "Kernel",
-        [*PRESETS, _OWN_KERNEL],
+        names,
+        names.index(preset),
         key="convolution_preset",
         on_change=fill,
         help="The table of numbers that the window is multiplied by.",
@@ -112,6 +114,7 @@ def _choose_kernel() -> np.ndarray | None:
         fill()
     text = st.text_area(
         "Kernel numbers",
+        st.session_state["convolution_kernel"],
         key="convolution_kernel",
         height=120,
         on_change=name,

@@ -77,7 +77,8 @@ def _read_cached(path: str, written: int) -> Predicted:
 
 def _show_table(table: np.ndarray, names: Sequence[str]) -> None:
     """Show counts or shares; a cell is chosen by a click or with the two menus."""
-    for key, first in zip(("inspect_true", "inspect_predicted"), most_confused(table), strict=True):
+    keys = ("inspect_true", "inspect_predicted")
+    for key, first in zip(keys, most_confused(table), strict=True):
         if st.session_state.get(key) not in names:
             st.session_state[key] = names[first]
 
@@ -86,8 +87,10 @@ def _show_table(table: np.ndarray, names: Sequence[str]) -> None:
         st.session_state["inspect_predicted"] = names[predicted]
 
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        true = st.selectbox("True class", names, key="inspect_true")
-        predicted = st.selectbox("Predicted class", names, key="inspect_predicted")
+        true, predicted = (
+            st.selectbox(title, names, names.index(st.session_state[key]), key=key)
+            for title, key in zip(("True class", "Predicted class"), keys, strict=True)
+        )
         shares = st.toggle("Percentages of the true class", key="inspect_shares")
     confusion_table(
         table,

@@ -127,7 +127,7 @@ def _choose_tab(first: str) -> str:
         list(TABS),
         key=_TAB,
         required=True,
-        default=None,
+        default=st.session_state[_TAB],
         label_visibility="collapsed",
         wrap=True,
     )

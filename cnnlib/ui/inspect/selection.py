@@ -98,7 +98,13 @@ def choose_run(runs: Sequence[Run]) -> Run:
         if requested and requested not in ids:
             show_not_found("run", requested, "Another run is shown.")
         st.session_state["inspect_run"] = requested if requested in ids else best_first(runs)[0].id
-    chosen = st.selectbox("Run", list(titles), key="inspect_run", format_func=titles.__getitem__)
+    chosen = st.selectbox(
+        "Run",
+        list(titles),
+        list(titles).index(st.session_state["inspect_run"]),
+        key="inspect_run",
+        format_func=titles.__getitem__,
+    )
     return next(run for run in runs if run.id == chosen)
 
 

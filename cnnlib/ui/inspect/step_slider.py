@@ -125,6 +125,7 @@ def choose_saved_step(timeline: Timeline, slots: SliderSlots) -> SavedStep:
             st.select_slider(
                 "Training step",
                 steps,
+                step,
                 key=timeline.key,
                 format_func="{:,}".format,
                 help="The weights of this saved step are shown. A step is one update of the "
@@ -200,9 +201,7 @@ def _update_slider(timeline: Timeline) -> None:
     if _play_is_due():
         nearest = next((each for each in steps if each > nearest), steps[-1])
         _record_play(is_end=nearest == steps[-1])
-    # A live run is drawn again each second. A browser that gets the second drawing before it has
-    # mounted the first would start at the lowest step, unless each of them sets the value.
-    if timeline.is_live or st.session_state.get(key) != nearest:
+    if st.session_state.get(key) != nearest:
         st.session_state[key] = nearest
     st.session_state[end_key] = steps[-1]
 

@@ -129,6 +129,7 @@ def choose_info() -> DatasetInfo:
     name = st.selectbox(
         "Dataset",
         list(infos),
+        list(infos).index(st.session_state["compare_dataset"]),
         format_func=titles.__getitem__,
         key="compare_dataset",
         persist_state="session",
@@ -170,7 +171,9 @@ def _choose_side(
     key = f"compare_{letter}"
     if st.session_state.get(key) not in designs:
         st.session_state[key] = _default_labels(designs, info)["AB".index(letter)]
-    label = st.selectbox(f"Design {letter}", list(designs), key=key, persist_state="session")
+    labels = list(designs)
+    place = labels.index(st.session_state[key])
+    label = st.selectbox(f"Design {letter}", labels, place, key=key, persist_state="session")
     side = designs[label]
     try:
         spec = adapt(side.spec, info.in_size, len(info.classes))

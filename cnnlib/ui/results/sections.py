@@ -30,6 +30,7 @@ def choose_section() -> Section:
     st.segmented_control(
         "Section",
         list(_TITLES),
+        default=section,
         format_func=lambda each: f":material/{_ICONS[each]}: {_TITLES[each]}",
         key="results_section",
         label_visibility="collapsed",

@@ -41,11 +41,12 @@ CLOSED, PICTURES, LAYERS, CONFUSION = "Off", "Test pictures", "Layers", "Confusi
 def live_section(runs: Sequence[Run]) -> None:
     """Show the menu of views and the chosen view, which is updated until the run ends."""
     st.header("Inside the network", anchor=False)
-    st.session_state.setdefault(VIEW, PICTURES)
+    default = st.session_state.setdefault(VIEW, PICTURES)
     with st.container(horizontal=True, vertical_alignment="center"):
         view = st.segmented_control(
             "View of the network",
             [CLOSED, PICTURES, LAYERS, CONFUSION],
+            default=default,
             key=VIEW,
             required=True,
             label_visibility="collapsed",
@@ -161,7 +162,7 @@ def _choose_epoch(epochs: list[int], run: Run) -> int:
     st.session_state[latest_key] = epochs[-1]
     if len(epochs) == 1:
         return epochs[0]
-    return st.select_slider("Epoch", epochs, key=key)
+    return st.select_slider("Epoch", epochs, st.session_state[key], key=key)
 
 
 def _reason_for_no_table(run: Run, epochs: list[int]) -> str:

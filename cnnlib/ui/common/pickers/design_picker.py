@@ -87,6 +87,7 @@ def _choose_preset(default: str) -> ChosenDesign:
     name = st.selectbox(
         "Preset",
         titles,
+        list(titles).index(st.session_state.get(_PRESET_KEY, default)),
         format_func=titles.__getitem__,
         key=_PRESET_KEY,
         persist_state="session",

@@ -33,6 +33,7 @@ def layer_menu(planned: Plan, names: Sequence[str], first: str, *, key: str) -> 
     return st.selectbox(
         "Layer",
         names,
+        names.index(st.session_state[key]),
         key=key,
         format_func=titles.__getitem__,
         help="In brackets: the shape of its output (channels × height × width, or the number of "

@@ -103,8 +103,8 @@ def _stored_picture(prepared: Prepared, page: str) -> Picture | None:
 def _pick_picture(prepared: Prepared, page: str, sources: Sequence[str]) -> Picture:
     """Show the sources and return the picture of the chosen one."""
     key = _source_key(page)
-    st.session_state.setdefault(key, TEST)
-    source = st.segmented_control("Picture", sources, key=key, default=None, required=True)
+    default = st.session_state.setdefault(key, TEST)
+    source = st.segmented_control("Picture", sources, key=key, default=default, required=True)
     read_own = {DRAW: _read_drawing, UPLOAD: _read_upload}.get(source or TEST)
     picture = read_own(prepared, page) if read_own is not None else None
     return picture or _read_test_picture(prepared, page, with_field=source == TEST)

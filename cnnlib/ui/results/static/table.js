@@ -54,6 +54,7 @@ class ResultsTable {
   #sort = null; // { name, down }
   #last = null; // key of the row that was chosen last, for a range
   #timer = 0;
+  #asked = null; // the text of a search that the page has not answered yet
   #drawing = 0; // the animation frame that draws more rows
 
   constructor(host) {
@@ -81,7 +82,9 @@ class ResultsTable {
     if (String(data.columns.map(({ name }) => name)) !== String(this.#data.columns.map(({ name }) => name))) this.#made.clear();
     this.#data = data;
     this.#selected = new Set(data.selected);
-    if (this.search.getRootNode().activeElement !== this.search) this.search.value = data.search;
+    if (data.search === this.#asked) this.#asked = null;
+    const isTyping = this.search.getRootNode().activeElement === this.search;
+    if (this.#asked === null && !isTyping) this.search.value = data.search;
     write(this.problem, data.problem);
     this.problem.hidden = !data.problem;
     this.#showChips();
@@ -98,7 +101,8 @@ class ResultsTable {
     this.#showHead();
     this.#showBody();
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#send("searched", { text: this.search.value }), SEARCH_DELAY);
+    this.#asked = this.search.value;
+    this.#timer = setTimeout(() => this.#send("searched", { text: this.#asked }), SEARCH_DELAY);
   }
 
   #showChips() {
