@@ -391,8 +391,10 @@ def test_charts_side_by_side_have_their_titles_and_plots_at_one_height(url, simu
     heights = [legends.nth(place).bounding_box()["height"] for place in range(2)]
     assert heights[0] > heights[1]
     for part in ("h2", ".canvas"):
-        boxes = page.locator(f".panel:not([hidden]) {part}")
-        assert boxes.nth(0).bounding_box()["y"] == boxes.nth(1).bounding_box()["y"]
+        tops = page.locator(f".panel:not([hidden]) {part}").evaluate_all(
+            "parts => parts.map((part) => part.getBoundingClientRect().top)"
+        )
+        assert tops[0] == tops[1]
 
 
 def test_the_page_follows_a_rename_and_a_changed_rate_from_elsewhere(url, store, simulated, page):

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import sqlalchemy as sa
-from example_runs import a_step, a_store, an_epoch, started, the_end
+from example_runs import a_step, a_store, an_epoch, started, submit_claimed, the_end
 
 from cnnlib.design.spec import CNNSpec
 from cnnlib.records.events import EpochEnd, RunEnd, SplitResult
@@ -33,10 +33,12 @@ def finish(
     epochs: int = 2,
     chosen: dict | None = None,
     predictions: str = "",
+    worker_id: str = "",
 ) -> None:
-    """Act as the worker of a queued run: claim it, record its epochs, and end it."""
-    worker_id = store.workers.register()
-    assert store.claim(worker_id, run_id) is not None
+    """Act as the worker of a run: claim it unless one has, record its epochs, and end it."""
+    if not worker_id:
+        worker_id = store.workers.register()
+        assert store.claim(worker_id, run_id) is not None
     epoch_events = [_epoch(number, val) for number in range(1, epochs + 1)]
     end = RunEnd(state, "", 10 * epochs, 2.0, 640.0, a_result(test, predictions), {"one": 0.001})
     begin = started(10 * epochs)
@@ -57,11 +59,13 @@ def a_finished_run(
     """Add a run that ended with these accuracies; ``fields`` are fields of its request."""
     request_fields = {"dataset": "digits"} | fields
     recipe = recipe or Recipe(epochs=2)
-    run_id = store.submit(RunRequest(CNNSpec(channels=channels), recipe, **request_fields))
+    worker_id = store.workers.register()
+    request = RunRequest(CNNSpec(channels=channels), recipe, **request_fields)
+    run_id = submit_claimed(store, request, worker_id)
     plan_cost = {"params": 1000 * sum(channels), "macs": 10_000 * sum(channels)}  # round numbers
     with store.database.write() as connection:
         connection.execute(sa.update(runs).where(runs.c.id == run_id).values(plan_cost=plan_cost))
-    finish(store, run_id, val, test, epochs=recipe.epochs)
+    finish(store, run_id, val, test, epochs=recipe.epochs, worker_id=worker_id)
     return run_id
 
 
