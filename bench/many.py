@@ -22,7 +22,7 @@ from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.runs import RunStore
 from cnnlib.runs.capacity import default_runs
-from cnnlib.runs.workers.pool import WorkerPool
+from cnnlib.runs.places.local_place import LocalPlace
 from cnnlib.train.execution.host import processor_name
 
 MODE = "t1-nhwc-fp32"
@@ -56,7 +56,7 @@ def train_all(folders: Folders, requests: list[RunRequest], at_once: int) -> tup
         The seconds from the submission to the last end, and the validation loss of each run.
     """
     with closing(RunStore(folders)) as store:
-        pool = WorkerPool(folders, at_once)
+        pool = LocalPlace(folders, at_once)
         try:
             pool.start()
             warm_up = store.submit(request("lenet5", train_limit=512))

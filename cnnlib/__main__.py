@@ -23,7 +23,7 @@ def _restart_with_worker_environment() -> None:
     Libraries read them only at the start of a process.
     """
     from cnnlib.records.folders import Folders
-    from cnnlib.runs.workers.pool import worker_environment
+    from cnnlib.runs.workers.slot import worker_environment
 
     environment = worker_environment(Folders.from_environment())
     if any(os.environ.get(name) != value for name, value in environment.items()):

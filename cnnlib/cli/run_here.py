@@ -36,20 +36,22 @@ def workers_for(store: RunStore, runs: int) -> Generator[bool]:
     """Start workers for several runs, which then train at once; they end with the block.
 
     Yields:
-        Whether they were started: not for one run, and not where the app's workers are.
+        Whether they were started: on this machine not for one run, and not where the app's workers
+            are.
     """
     from cnnlib.runs.capacity import default_runs
-    from cnnlib.runs.workers.pool import WorkerPool
+    from cnnlib.runs.places.opening import open_place, place_kind
 
-    if min(runs, default_runs()) < 2 or store.workers.serve_runs_here():
+    is_local = place_kind() == "local"
+    if is_local and (min(runs, default_runs()) < 2 or store.workers.serve_runs_here()):
         yield False
         return
-    pool = WorkerPool(store.folders)
-    pool.start()
+    place = open_place(store.folders)
+    place.start()
     try:
         yield True
     finally:
-        pool.shutdown()
+        place.shutdown()
 
 
 def follow_or_train(

@@ -108,12 +108,38 @@ class MachineLimits:
 
 
 @dataclass(frozen=True)
+class ClusterNeeds:
+    """What a cluster gives to one run; see the guide on clusters.
+
+    Args:
+        cpus: Processor cores.
+        gpus: GPUs; a fraction where several runs share one.
+        memory_mb: Memory that is kept for it, in MB; 0: none is kept.
+    """
+
+    cpus: int = 1
+    gpus: float = 0.0
+    memory_mb: int = 0
+
+    def __post_init__(self) -> None:
+        check_fields(
+            self,
+            {
+                "cpus": checks.integer(1, 1024),
+                "gpus": checks.number(0, 64),
+                "memory_mb": checks.integer(0, 10**9),
+            },
+        )
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings, by section of the file."""
 
     class_mode: ClassMode = field(default_factory=ClassMode)
     person: PersonLimits = field(default_factory=PersonLimits)
     machine: MachineLimits = field(default_factory=MachineLimits)
+    cluster: ClusterNeeds = field(default_factory=ClusterNeeds)
 
     @classmethod
     def read(cls, folders: Folders) -> Self:
@@ -144,8 +170,13 @@ class Settings:
         return {name: asdict(getattr(self, _FIELDS[name])) for name in _SECTIONS}
 
 
-_SECTIONS = {"class": ClassMode, "person": PersonLimits, "machine": MachineLimits}
-_FIELDS = {"class": "class_mode", "person": "person", "machine": "machine"}
+_SECTIONS = {
+    "class": ClassMode,
+    "person": PersonLimits,
+    "machine": MachineLimits,
+    "cluster": ClusterNeeds,
+}
+_FIELDS = {name: "class_mode" if name == "class" else name for name in _SECTIONS}
 
 
 def _known_sections(path: Path, tables: Mapping[str, Any]) -> list[str]:

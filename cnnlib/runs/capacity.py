@@ -20,10 +20,13 @@ class Capacity:
     Args:
         runs: Most runs at work at once.
         cores: Most threads that they compute with together; None where GPUs compute.
+        threads: What a cluster has given to one worker, whatever else is at work on its machine;
+            0: the cores are shared out here.
     """
 
     runs: int
     cores: int | None = None
+    threads: int = 0
 
 
 def machine_capacity(runs: int) -> Capacity:

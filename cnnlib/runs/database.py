@@ -201,6 +201,16 @@ class Database:
                 connection.execute(sa.update(tables.meta).where(is_version).values(value=version))
         return version
 
+    def identity(self) -> str:
+        """Return the id of this run store, the same for all who use the database."""
+        with self.write() as connection:
+            self.lock(connection)
+            own = self._read_meta(connection, "id")
+            if own is None:
+                own = secrets.token_hex(16)
+                self._write_meta(connection, "id", own)
+            return own
+
     def check_folder(self, folder: Path) -> None:
         """Check that the folder of runs is the one that belongs to this database."""
         file = folder / "store.id"

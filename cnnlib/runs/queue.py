@@ -137,16 +137,33 @@ def resume(connection: sa.Connection, run_id: str) -> None:
             f"{', '.join(RESUMABLE_STATES[:-1])} or {RESUMABLE_STATES[-1]} can be resumed. To "
             "train a finished run further, fork it."
         )
+    _begin_again(connection, run_id, rank=_last_rank(connection))
+
+
+def lost_runs(most_attempts: int) -> sa.Select[Any]:
+    """Select the runs that were lost, unless they have begun this often; no sketches."""
+    is_lost = sa.and_(runs.c.state == "lost", runs.c.attempt < most_attempts, IS_RECORDED)
+    return sa.select(runs.c.id).where(is_lost)
+
+
+def resume_lost(connection: sa.Connection, most_attempts: int) -> None:
+    """Put the runs of `lost_runs` back into the queue, at the place that they had."""
+    lost = lost_runs(most_attempts).with_for_update()
+    for run_id in connection.scalars(lost).all():
+        _begin_again(connection, run_id)
+
+
+def _begin_again(connection: sa.Connection, run_id: str, **more: Any) -> None:
+    """Put a run back into the queue as its next attempt."""
     values = {
         "state": "queued",
-        "rank": _last_rank(connection),
         "attempt": runs.c.attempt + 1,
         "worker_id": None,
         "reason": "",
         "phase": "",
         "ended": None,
     }
-    connection.execute(sa.update(runs).where(runs.c.id == run_id).values(**values))
+    connection.execute(sa.update(runs).where(runs.c.id == run_id).values(**values, **more))
     connection.execute(sa.delete(commands).where(commands.c.run_id == run_id))
     notify(connection, RUNS)
 
@@ -198,8 +215,11 @@ def _threads(
     """Return the threads that a waiting run may use on a worker's machine; 0 without room.
 
     A run whose mode is given has that number. Others share the cores that are free, one of which
-    stays with the pages while any is open. A run that is alone always has room.
+    stays with the pages while any is open. A run that is alone always has room, and so has one
+    whose worker was given its cores by a cluster.
     """
+    if capacity is not None and capacity.threads:
+        return _given_threads(connection, run_id) or capacity.threads
     at_work, held = connection.execute(_AT_WORK, {"worker_id": worker_id}).one()
     given = _given_threads(connection, run_id)
     more = 0

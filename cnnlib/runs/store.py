@@ -137,6 +137,17 @@ class RunStore(StoreAccess):
                 self.check_limits(connection, run.owner, [run.request])
             queue.resume(connection, run_id)
 
+    def resume_lost(self, most_attempts: int) -> None:
+        """Put all lost runs back into the queue that have begun less often than this.
+
+        Several processes may do so at once: each run goes on once.
+        """
+        with self.database.read() as connection:
+            if connection.execute(queue.lost_runs(most_attempts).limit(1)).first() is None:
+                return
+        with self.database.write() as connection:
+            queue.resume_lost(connection, most_attempts)
+
     def rename(self, run_id: str, name: str) -> None:
         """Rename a run; an empty name restores the name of its design."""
         with self.database.write() as connection:

@@ -13,7 +13,8 @@ from cnnlib.errors import DataError, StoreError
 from cnnlib.records.events import Command
 from cnnlib.records.job import Progress
 from cnnlib.runs import RunStore
-from cnnlib.runs.workers.pool import WorkerPool, worker_environment
+from cnnlib.runs.places.local_place import LocalPlace
+from cnnlib.runs.workers.slot import worker_environment
 from cnnlib.train.worker import job_kinds
 from cnnlib.train.worker.job_kinds import KINDS, execute_job
 
@@ -214,7 +215,7 @@ def test_an_unknown_job_is_a_sentence(store):
 
 
 def test_a_pool_starts_a_worker_for_a_job_beside_those_for_runs(store):
-    pool = WorkerPool(store.folders, count=0)
+    pool = LocalPlace(store.folders, count=0)
     try:
         pool.start()
         assert pool.pids == []

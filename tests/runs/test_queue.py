@@ -14,7 +14,7 @@ from cnnlib.records.events import Command, Phase
 from cnnlib.records.run import RESUMABLE_STATES
 from cnnlib.runs import RunStore
 from cnnlib.runs.polling import metrics_since
-from cnnlib.runs.workers.pool import worker_environment
+from cnnlib.runs.workers.slot import worker_environment
 
 
 @pytest.fixture

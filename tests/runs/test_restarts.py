@@ -37,9 +37,9 @@ from cnnlib.records.events import Command, Intervention
 from cnnlib.records.folders import Folders
 from cnnlib.runs import RunStore, studies
 from cnnlib.runs.database import CommitUnknown, StoreUnreachable
+from cnnlib.runs.places.local_place import LocalPlace
 from cnnlib.runs.polling import metrics_since
 from cnnlib.runs.tables import runs
-from cnnlib.runs.workers.pool import WorkerPool
 from cnnlib.train.control import Control
 from cnnlib.train.worker import recorder, retry
 from cnnlib.train.worker.process import Worker
@@ -232,7 +232,7 @@ def test_restarts_in_the_middle_of_training_lose_nothing(tmp_path, own_server, m
     folders = Folders(tmp_path, tmp_path, address, database_direct=address)
     with closing(RunStore(folders)) as store:
         run_ids = store.submit_all([a_request(epochs=150)] * 4)
-        pool = WorkerPool(folders, 2, COUNTING)
+        pool = LocalPlace(folders, 2, COUNTING)
         pool.start()
         try:
             for enough in (20, 60, 100):

@@ -11,7 +11,7 @@ from cnnlib.errors import CnnlibError, ViewerError
 class InProcessViewer:
     """Answers like the viewer process: its arguments and its values are pickled.
 
-    It has the interface of a `WorkerPool` that pages use.
+    It has the interface of a `LocalPlace` that pages use.
     """
 
     def __init__(self) -> None:
@@ -42,5 +42,5 @@ def answer_in_process(monkeypatch: pytest.MonkeyPatch) -> InProcessViewer:
     """Give pages and routes a viewer in this process."""
     pool = InProcessViewer()
     for module in ("common.viewer", "common.messages", "server.maps_route", "server.routes"):
-        monkeypatch.setattr(f"cnnlib.ui.{module}.worker_pool", lambda: pool)
+        monkeypatch.setattr(f"cnnlib.ui.{module}.place", lambda: pool)
     return pool

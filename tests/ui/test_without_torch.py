@@ -30,7 +30,7 @@ from types import SimpleNamespace
 import numpy as np
 from apps import AppTest
 
-from cnnlib.ui.common.shared import worker_pool
+from cnnlib.ui.common.shared import place
 from cnnlib.ui.common.urls import DATA, DRAW, INSPECT, LAB, TRAIN
 from cnnlib.ui.inspect.page import MAPS, TABS
 
@@ -60,7 +60,7 @@ pixels[60:220, 130:150] = 255
 drawn = SimpleNamespace(image_data=pixels, json_data={"objects": []})
 drawing_pad.st_canvas = lambda **_: drawn
 
-pool = worker_pool()
+pool = place()
 pool._for_viewer.ensure_started()
 try:
     deadline = time.monotonic() + 120

@@ -1,7 +1,7 @@
 """The viewer process: answers the requests of one page server, one after the other.
 
-``python -m cnnlib.train.viewer`` is started by `cnnlib.runs.workers.pool.WorkerPool`. It connects
-to the address in its environment and exits when the connection ends.
+``python -m cnnlib.train.viewer`` is started by `cnnlib.runs.places.local_place.LocalPlace`. It
+connects to the address in its environment and exits when the connection ends.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The worker process: claims the next run, trains it and waits for another one.
 
-``python -m cnnlib.train.worker`` is started by `cnnlib.runs.workers.pool.WorkerPool` with a pipe at
-its standard input. On the byte ``q`` in the pipe, SIGTERM or SIGINT the worker writes a checkpoint,
-ends the run as "interrupted" and exits. The end of the pipe means that the app has exited: the
-worker finishes its current run, then exits; an idle worker exits at once.
+``python -m cnnlib.train.worker`` is started by `cnnlib.runs.places.local_place.LocalPlace` with a
+pipe at its standard input. On the byte ``q`` in the pipe, SIGTERM or SIGINT the worker writes a
+checkpoint, ends the run as "interrupted" and exits. The end of the pipe means that the app has
+exited: the worker finishes its current run, then exits; an idle worker exits at once.
 """
 
 from __future__ import annotations
@@ -55,6 +55,9 @@ class Worker:
     Args:
         capacity: Of this machine; None ignores what else trains on it.
         pause_limit_seconds: How long a run may stay paused while others wait; 0 is no limit.
+
+    Attributes:
+        left: Id of the run that was interrupted so that this process could exit; None without one.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Worker:
         self._pause_limit_seconds = pause_limit_seconds
         self._control: Control | None = None
         self._interrupted = False
+        self.left: str | None = None
         self._app_has_exited = False
         self._may_have_claimed = False  # the store failed, perhaps after a claim
 
@@ -160,6 +164,7 @@ class Worker:
                 self._control.interrupt()
             listen = turn.follow if turn else partial(self._after_event, run)
             execute_run(run, self._store, self._id, self._control, listen, is_sketch=is_sketch)
+            self.left = run.id if self._interrupted and not is_sketch else None
             if turn:
                 until_reachable(turn.settle)
         except RunReassigned as error:
@@ -226,6 +231,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if store.next_with_room(worker_id, capacity) is None:  # no run to train yet
                 threading.Thread(target=import_at_low_priority, daemon=True).start()
             worker.serve_runs(IDLE_EXIT_SECONDS if options.spare else math.inf)
+
+
+def serve_placed(store: RunStore, threads: int, *, stays: bool) -> None:
+    """Train runs in a process that a cluster has started, on the cores that it has given to it.
+
+    After SIGTERM, with which a cluster takes a machine away, the run writes a checkpoint and waits
+    for another worker.
+
+    Args:
+        stays: Whether to wait for runs without an end; else the worker ends after an idle minute.
+    """
+    with store.workers.registered("runs") as worker_id:
+        pause_limit_seconds = 60 * store.settings.machine.pause_minutes
+        worker = Worker(store, worker_id, Capacity(1, threads=threads), pause_limit_seconds)
+        signal.signal(signal.SIGTERM, worker.interrupt)
+        worker.serve_runs(math.inf if stays else IDLE_EXIT_SECONDS)
+    if worker.left is not None:
+        until_reachable(store.resume, worker.left)
 
 
 def import_at_low_priority() -> None:

@@ -15,7 +15,7 @@ import streamlit as st
 from cnnlib.errors import CnnlibError, ViewerError
 from cnnlib.runs.workers.viewer import STARTING
 from cnnlib.ui.common.format import escape_markdown
-from cnnlib.ui.common.shared import worker_pool
+from cnnlib.ui.common.shared import place
 
 RETRY_EVERY_SECONDS = 1.0
 
@@ -73,7 +73,7 @@ def wait_for_viewer(sentence: str = STARTING) -> None:
 
 def viewer_is_ready() -> bool:
     """Return whether the viewer answers."""
-    viewer = worker_pool().viewer
+    viewer = place().viewer
     return viewer is not None and viewer.is_ready
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -12,11 +13,14 @@ from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.folders import Folders
 from cnnlib.records.settings import Settings
 from cnnlib.runs.access import dataset_owners
+from cnnlib.runs.places.opening import open_place
 from cnnlib.runs.store import RunStore
-from cnnlib.runs.workers.pool import WorkerPool
 from cnnlib.runs.workers.viewer import Viewer
 from cnnlib.ui.common.identity import owner
 from cnnlib.ui.common.open_pages import open_pages
+
+if TYPE_CHECKING:
+    from cnnlib.runs.places.place import Place
 
 
 def folders() -> Folders:
@@ -60,10 +64,10 @@ def prepared(name: str, fingerprint: str) -> Prepared:
 
 
 @st.cache_resource(show_spinner=False)
-def worker_pool() -> WorkerPool:
-    """Return the pool of this server's workers; the server starts and stops it."""
+def place() -> Place:
+    """Return the place where runs execute; the server starts and stops it."""
     count = settings().machine.runs_at_once or None
-    return WorkerPool(folders(), count, viewer=Viewer(), is_page_open=lambda: bool(open_pages))
+    return open_place(folders(), count, Viewer(), lambda: bool(open_pages))
 
 
 @st.cache_resource(show_spinner=False, max_entries=4, hash_funcs={Folders: hash})  # 0.3 ms faster

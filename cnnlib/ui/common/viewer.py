@@ -14,7 +14,7 @@ import streamlit as st
 from cnnlib.data.prepared import Prepared
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.ui.common.saved_steps import Picture, SavedStep
-from cnnlib.ui.common.shared import worker_pool
+from cnnlib.ui.common.shared import place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,7 +41,7 @@ def ask(function: str, *arguments: Any) -> Any:
         CnnlibError: The function raised it.
         FaultError: The function raised another error, which is in the viewer's log.
     """
-    return worker_pool().viewer_answer(function, *arguments)
+    return place().viewer_answer(function, *arguments)
 
 
 @st.cache_resource(show_spinner=False, max_entries=50)

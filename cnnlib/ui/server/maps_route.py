@@ -29,7 +29,7 @@ from cnnlib.records.maps import MapsRequest, NetworkSource, SplitSource
 from cnnlib.records.record import checks
 from cnnlib.records.run import Run, check_dataset_name
 from cnnlib.ui.common.saved_steps import newest_weights
-from cnnlib.ui.common.shared import folders, shared_store, worker_pool
+from cnnlib.ui.common.shared import folders, place, shared_store
 from cnnlib.ui.server.json_requests import error_response, respond_to_json, respond_to_query
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def _answer(values: dict[str, Any]) -> dict[str, Any] | None:
     if values.get("after") == version:
         return None
     weights = None if source.weights is None else f"{source.weights.name}@{source.written}"
-    answer = worker_pool().viewer_answer("maps", wanted)
+    answer = place().viewer_answer("maps", wanted)
     return answer | {"version": version, "weights": weights}
 
 

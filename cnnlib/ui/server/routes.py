@@ -23,7 +23,7 @@ from cnnlib.records.maps import StepRequest
 from cnnlib.records.record import checks
 from cnnlib.runs.polling import metrics_since
 from cnnlib.ui.common.field_labels import LAB_LABELS, with_label
-from cnnlib.ui.common.shared import shared_store, worker_pool
+from cnnlib.ui.common.shared import place, shared_store
 from cnnlib.ui.common.urls import (
     LENS_ADDRESS,
     MAPS_ADDRESS,
@@ -187,7 +187,7 @@ def _step(run_id: str, values: dict[str, Any]) -> dict[str, Any]:
     step, source = numbers["step"], numbers["source"]
     before, after = (_checkpoint_file(store, run_id, each) for each in (step - 1, step))
     wanted = StepRequest(before, after, run, step, chosen, source)
-    answer: dict[str, Any] = worker_pool().viewer_answer("step_view", wanted)
+    answer: dict[str, Any] = place().viewer_answer("step_view", wanted)
     return answer
 
 
@@ -211,7 +211,7 @@ def _answer(values: dict[str, Any]) -> dict[str, Any]:
     wanted = maps_request(values)
     if wanted.chosen is None:
         raise RecipeError("No map is chosen. Name a column and a map.")
-    answer: dict[str, Any] = worker_pool().viewer_answer("lens", wanted)
+    answer: dict[str, Any] = place().viewer_answer("lens", wanted)
     return answer
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from cnnlib.runs.workers.pool import WorkerPool
+    from cnnlib.runs.places.place import Place
 
 NAVIGATION = Path(__file__).with_name("main.py")  # the script of every page
 # Without any page view, warm-up starts after this time, so that queued runs are trained.
@@ -57,7 +57,7 @@ async def lifespan(app: Any) -> AsyncGenerator[None]:
         warm_up.cancel()
         with suppress(asyncio.CancelledError):
             await warm_up
-        await asyncio.to_thread(lambda: _worker_pool().shutdown())
+        await asyncio.to_thread(lambda: _place().shutdown())
 
 
 async def _warm_up() -> None:
@@ -66,7 +66,7 @@ async def _warm_up() -> None:
     await asyncio.to_thread(_open_store)
     await _wait_for_first_page()
     await asyncio.to_thread(_keep_datasets)
-    await asyncio.to_thread(lambda: _worker_pool().start())
+    await asyncio.to_thread(lambda: _place().start())
     await asyncio.to_thread(_import_heavy)
     await asyncio.to_thread(_read_catalogue)
 
@@ -84,11 +84,11 @@ def _keep_datasets() -> None:
     keep_up(Folders.from_environment())
 
 
-def _worker_pool() -> WorkerPool:
+def _place() -> Place:
     import_pages()
-    from cnnlib.ui.common.shared import worker_pool
+    from cnnlib.ui.common.shared import place
 
-    return worker_pool()
+    return place()
 
 
 def _read_catalogue() -> None:

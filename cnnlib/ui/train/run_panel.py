@@ -21,7 +21,7 @@ from cnnlib.ui.common.components import live_chart
 from cnnlib.ui.common.format import count, describe_recipe, escape_markdown
 from cnnlib.ui.common.messages import errors_shown, show_warning
 from cnnlib.ui.common.permissions import attempt, own_button, own_runs, owner_note
-from cnnlib.ui.common.shared import run_store, worker_pool
+from cnnlib.ui.common.shared import place, run_store
 from cnnlib.ui.common.urls import DRAW, INSPECT, RESULTS, TRAIN
 from cnnlib.ui.common.whole_number import whole_number_input
 from cnnlib.ui.train.live_view import live_section
@@ -46,8 +46,8 @@ def run_panel(runs: Sequence[Run]) -> None:
         else:
             _continue_button(runs)
         _links(runs)
-    if worker_pool().error and any(run.state == "queued" for run in runs):
-        show_warning(worker_pool().error)
+    if any(run.state == "queued" for run in runs) and (trouble := place().report().trouble):
+        show_warning(trouble)
     live_chart(runs, key="train_live", outcomes={run.id: _describe_outcome(run) for run in runs})
     live_section(runs)
 

@@ -17,8 +17,8 @@ from cnnlib.records.events import Command
 from cnnlib.records.folders import Folders
 from cnnlib.runs import RunStore
 from cnnlib.runs.database import CONNECTIONS, WORKER_CONNECTIONS, Database
+from cnnlib.runs.places.local_place import LocalPlace
 from cnnlib.runs.workers import notifications
-from cnnlib.runs.workers.pool import WorkerPool
 
 COUNTING = (sys.executable, str(Path(__file__).parents[2] / "support" / "counting_worker.py"))
 
@@ -51,7 +51,7 @@ def test_a_worker_has_one_connection_and_one_more_to_listen(
     address = postgres_server.create_schema()
     folders = Folders(tmp_path, tmp_path, address, database_direct=address if is_direct else "")
     with closing(RunStore(folders, WORKER_CONNECTIONS)) as store:
-        pool = WorkerPool(folders, 3, COUNTING)
+        pool = LocalPlace(folders, 3, COUNTING)
         run_ids = store.submit_all([a_request(epochs=300)] * 6)
         pool.start()
         most = together = 0

@@ -31,12 +31,10 @@ from cnnlib.records.run import Run
 from cnnlib.runs import RunStore
 from cnnlib.runs.capacity import Capacity
 from cnnlib.runs.event_writer import RunReassigned
+from cnnlib.runs.places.local_place import LocalPlace
 from cnnlib.runs.tables import workers
 from cnnlib.runs.workers import liveness
-from cnnlib.runs.workers.pool import (
-    WorkerPool,
-    worker_environment,
-)
+from cnnlib.runs.workers.slot import worker_environment
 from cnnlib.train.control import Control
 from cnnlib.train.worker import execute_run
 
@@ -446,8 +444,8 @@ def test_stop_pressed_in_two_tabs_ends_a_run_once(store):
 
 
 @contextmanager
-def pool_of(store: RunStore, count: int = 1) -> Generator[WorkerPool]:
-    pool = WorkerPool(store.folders, count, COUNTING)
+def pool_of(store: RunStore, count: int = 1) -> Generator[LocalPlace]:
+    pool = LocalPlace(store.folders, count, COUNTING)
     try:
         pool.start()
         yield pool
@@ -460,7 +458,7 @@ def test_a_pool_works_off_the_queue_and_ends_its_workers(store):
     runs = [store.submit(a_request(epochs=2)) for _ in range(3)]
     with pool_of(store) as pool:
         wait_for(lambda: all(store.run(run_id).state == "finished" for run_id in runs))
-        assert len(pool.pids) == 1 and pool.error == ""
+        assert len(pool.pids) == 1 and pool.report().trouble == ""
     ended = [store.run(run_id).ended for run_id in runs]
     assert ended == sorted(ended)
 
@@ -485,7 +483,7 @@ def test_open_pages_are_registered_until_the_last_is_closed(store):
             does_pages = sa.select(workers.c.id).where(workers.c.does == "pages")
             return len(connection.execute(does_pages).all())
 
-    pool = WorkerPool(store.folders, 1, COUNTING, is_page_open=lambda: is_open)
+    pool = LocalPlace(store.folders, 1, COUNTING, is_page_open=lambda: is_open)
     try:
         pool.start()
         wait_for(lambda: registered() == 1)
@@ -513,22 +511,22 @@ def test_a_pool_replaces_a_worker_that_died(store):
 
 
 def test_workers_that_cannot_start_are_a_sentence(store):
-    pool = WorkerPool(store.folders, 1, (sys.executable, "-c", "raise SystemExit('no torch')"))
+    pool = LocalPlace(store.folders, 1, (sys.executable, "-c", "raise SystemExit('no torch')"))
     try:
         pool.start()
-        wait_for(lambda: pool.error != "")
+        wait_for(lambda: pool.report().trouble != "")
     finally:
         pool.shutdown()
-    assert "exit code 1" in pool.error and "runs-1.log" in pool.error
+    assert "exit code 1" in pool.report().trouble and "runs-1.log" in pool.report().trouble
     assert "no torch" in (store.folders.runs / "logs" / "runs-1.log").read_text()
 
 
 def test_a_program_of_workers_that_is_not_there_is_a_sentence_and_is_tried_again(store):
     missing = store.folders.runs / "no such program"
-    pool = WorkerPool(store.folders, 1, (str(missing),))
+    pool = LocalPlace(store.folders, 1, (str(missing),))
     try:
         pool.ensure()
-        assert "No worker process can be started: No such file" in pool.error
+        assert "No worker process can be started: No such file" in pool.report().trouble
         pool.ensure()  # within the delay before the next start
         assert pool.pids == []
     finally:

@@ -10,8 +10,9 @@ import pytest
 from example_runs import a_request, a_store, wait_for
 
 from cnnlib.runs import RunStore
-from cnnlib.runs.workers.pool import WorkerPool, worker_environment
+from cnnlib.runs.places.local_place import LocalPlace
 from cnnlib.runs.workers.processes import CAN_FORK, ForkServer, StartedProcess
+from cnnlib.runs.workers.slot import worker_environment
 from cnnlib.runs.workers.viewer import Viewer
 
 pytestmark = pytest.mark.skipif(not CAN_FORK, reason="cannot run here: processes are not forked")
@@ -24,16 +25,16 @@ def store(tmp_path) -> Generator[RunStore]:
 
 
 @pytest.fixture(scope="module")
-def shared_pool(tmp_path_factory) -> Generator[WorkerPool]:
+def shared_pool(tmp_path_factory) -> Generator[LocalPlace]:
     with closing(a_store(tmp_path_factory.mktemp("lab"))) as store:
-        pool = WorkerPool(store.folders, count=1, viewer=Viewer())
+        pool = LocalPlace(store.folders, count=1, viewer=Viewer())
         pool.start()
         yield pool
         pool.shutdown()
 
 
 @pytest.fixture
-def pool(shared_pool) -> WorkerPool:
+def pool(shared_pool) -> LocalPlace:
     """A pool with one worker and the viewer, both ready."""
     wait_for(lambda: shared_pool.pids and shared_pool.viewer.is_ready, seconds=120)
     return shared_pool
@@ -91,7 +92,7 @@ def test_a_fork_server_that_was_killed_is_started_anew_and_its_processes_leave(p
 
 def test_nothing_is_left_after_the_end(store):
     of_others = ids_below()
-    pool = WorkerPool(store.folders, count=2, viewer=Viewer())
+    pool = LocalPlace(store.folders, count=2, viewer=Viewer())
     for _ in range(2):  # the second worker starts because two runs wait
         store.submit(a_request(epochs=10_000))
     pool.start()

@@ -12,7 +12,7 @@ from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import DataError, FaultError, SpecError, ViewerError
 from cnnlib.probe.viewer.process import serve
 from cnnlib.records.maps import MapsRequest, NetworkSource, SplitSource
-from cnnlib.runs.workers.pool import WorkerPool
+from cnnlib.runs.places.local_place import LocalPlace
 from cnnlib.runs.workers.viewer import ADDRESS_VARIABLE, KEY_VARIABLE, Viewer
 
 
@@ -88,7 +88,7 @@ def test_close_ends_the_process(viewer):
 
 def test_the_pool_starts_it_and_restarts_it(tmp_path):
     store = a_store(tmp_path)
-    pool = WorkerPool(store.folders, count=1, viewer=Viewer())
+    pool = LocalPlace(store.folders, count=1, viewer=Viewer())
     request = MapsRequest(NetworkSource(CNNSpec()), SplitSource("digits", ""))
     try:
         pool.start()

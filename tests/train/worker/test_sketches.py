@@ -11,7 +11,7 @@ from cnnlib.design.spec import CNNSpec
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.runs import RunStore
-from cnnlib.runs.workers.pool import WorkerPool
+from cnnlib.runs.places.local_place import LocalPlace
 
 REQUEST = RunRequest(
     CNNSpec(channels=(6, 16), kernel_size=5, hidden_dims=(64,)),
@@ -27,8 +27,8 @@ def store(tmp_path_factory) -> Generator[RunStore]:
 
 
 @pytest.fixture(scope="module")
-def pool(store) -> Generator[WorkerPool]:
-    pool = WorkerPool(store.folders, count=1)
+def pool(store) -> Generator[LocalPlace]:
+    pool = LocalPlace(store.folders, count=1)
     pool.start()
     yield pool
     pool.shutdown()

@@ -14,7 +14,7 @@ from cnnlib.records.events import Command
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.runs import RunStore
-from cnnlib.runs.workers.pool import WorkerPool
+from cnnlib.runs.places.local_place import LocalPlace
 
 REQUEST = RunRequest(
     CNNSpec(channels=(6, 16), kernel_size=5, hidden_dims=(64,)),
@@ -31,9 +31,9 @@ def store(tmp_path_factory) -> Generator[RunStore]:
 
 
 @pytest.fixture(scope="module")
-def pool(store) -> Generator[WorkerPool]:
+def pool(store) -> Generator[LocalPlace]:
     (store.folders.runs / "cnnlab.toml").write_text("[machine]\npause_minutes = 0.001\n")
-    pool = WorkerPool(store.folders, count=1)
+    pool = LocalPlace(store.folders, count=1)
     pool.start()
     yield pool
     pool.shutdown()

@@ -102,7 +102,7 @@ def test_while_the_viewer_starts_the_status_says_so(monkeypatch):
         def viewer_answer(self, function: str, *arguments: Any) -> Any:
             raise ViewerError("The viewer is starting.")
 
-    monkeypatch.setattr(maps_route, "worker_pool", Starting)
+    monkeypatch.setattr(maps_route, "place", Starting)
     assert (post(BODY).status_code, post(BODY).json()["error"]) == (202, "The viewer is starting.")
 
 

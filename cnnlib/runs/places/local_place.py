@@ -1,51 +1,38 @@
-"""Worker processes of an app: started in advance, restarted, and ended with the app."""
+"""This machine: worker processes of an app, started in advance, restarted, ended with it."""
 
 from __future__ import annotations
 
-import os
+import platform
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
 from cnnlib.errors import StoreError, ViewerError
-from cnnlib.runs.capacity import default_runs, visible_gpus
+from cnnlib.runs.capacity import default_runs, usable_cores, visible_gpus
 from cnnlib.runs.database import WORKER_CONNECTIONS
 from cnnlib.runs.files.sweep import SWEEP_SECONDS, sweep_if_due
+from cnnlib.runs.places.place import Node, Report
 from cnnlib.runs.rate_limit import RateLimit
 from cnnlib.runs.store import RunStore
 from cnnlib.runs.workers.liveness import HEARTBEAT_SECONDS
-from cnnlib.runs.workers.processes import (
-    CAN_FORK,
-    ForkServer,
-    Process,
-    StartedProcess,
-    wait_for_exit,
-)
+from cnnlib.runs.workers.processes import CAN_FORK, ForkServer, Process, StartedProcess
+from cnnlib.runs.workers.slot import ProcessSlot, worker_environment
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cnnlib.records.folders import Folders
     from cnnlib.runs.workers.viewer import Viewer
 
 WATCH_SECONDS = 0.5
-_QUICK_EXIT_SECONDS = 20.0  # an exit with an error before this delays the next start
-_LONGEST_PAUSE_SECONDS = 60.0
 _SWEEP_DELAY_SECONDS = 60.0  # after the start, so that the first page does not wait
-_LOG_BYTES = 1_000_000  # a longer log is overwritten
-
-# glibc returns large buffers to the system after every training step, which can cost a quarter of
-# the time; these variables make a process keep them. They are read at its start, and by glibc
-# alone.
-_KEEP_MEMORY = {
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": "100000000000",
-    "MALLOC_TOP_PAD_": "268435456",
-}
 
 
-class WorkerPool:
+class LocalPlace:
     """Keeps a number of workers ready for runs, and one for jobs while there are jobs.
 
     They are separate processes: after a crash of this one they finish their runs and exit.
@@ -109,7 +96,7 @@ class WorkerPool:
         kind: str,
         options: Sequence[str],
         more: Mapping[str, str],
-    ) -> _WorkerSlot:
+    ) -> ProcessSlot:
         """Return a slot for a worker or the viewer, with variables of its own."""
         arguments = ["--follow", *options] if kind == "worker" else []
         command = (
@@ -121,7 +108,7 @@ class WorkerPool:
                 return self._fork_server.start(kind, arguments, more, log)
             return StartedProcess([*command, *arguments], {**self._environment, **more}, log)
 
-        return _WorkerSlot(folders.runs / "logs" / f"{name}.log", launch)
+        return ProcessSlot(folders.runs / "logs" / f"{name}.log", launch)
 
     def start(self) -> None:
         """Start the thread that starts and restarts the workers; a second call does nothing."""
@@ -145,11 +132,14 @@ class WorkerPool:
             if self._store.jobs.are_waiting():
                 self._for_jobs.ensure_started()
 
-    @property
-    def error(self) -> str:
-        """Why there is no worker, as a sentence; "" without an error."""
+    def report(self) -> Report:
+        """Return this machine, its workers, and why there is none, if so."""
         slots = [*self._for_runs, self._for_jobs]
-        return next((slot.error for slot in slots if slot.error), "")
+        trouble = next((slot.error for slot in slots if slot.error), "")
+        gpus, memory_mb = len(visible_gpus()), psutil.virtual_memory().total // 1_000_000
+        name = platform.node()
+        here = Node(name, name, "", True, usable_cores(), gpus, memory_mb, self.count)
+        return Report((here,), len(self.pids), trouble)
 
     def viewer_answer(self, function: str, *arguments: Any) -> Any:
         """Call a function of the viewer process; see `Viewer.ask`."""
@@ -183,7 +173,7 @@ class WorkerPool:
         return [slot.pid for slot in slots if slot.pid is not None]
 
     @property
-    def _slots(self) -> list[_WorkerSlot]:
+    def _slots(self) -> list[ProcessSlot]:
         viewers = [self._for_viewer] if self._for_viewer else []
         return [*self._for_runs, self._for_jobs, *viewers]
 
@@ -223,95 +213,6 @@ class WorkerPool:
                 print(error, file=sys.stderr, flush=True)
             if self._ended.wait(WATCH_SECONDS):
                 return
-
-
-class _WorkerSlot:
-    """A slot for one worker process, which is restarted after it exits."""
-
-    def __init__(self, log: Path, launch: Callable[[Path], Process]) -> None:
-        self._log = log
-        self._launch = launch
-        self._process: Process | None = None
-        self._started = self._next_start = 0.0
-        self._quick_exits = 0
-        self.error = ""
-
-    def ensure_started(self) -> None:
-        """Start a process if there is none; after quick exits only after a delay."""
-        if self._process is not None:
-            code = self._process.poll()
-            if code is None:
-                self._clear_error_if_healthy()
-                return
-            self._record_exit(code)
-        if time.monotonic() >= self._next_start:
-            try:
-                self._start()
-            except OSError as error:  # no space for the log, no memory for a process
-                self._delay_restart()
-                found = f"{error.strerror} ({error.filename})" if error.filename else error.strerror
-                self.error = (
-                    f"No worker process can be started: {found}. No run can train until this is "
-                    "fixed; CNN Lab keeps trying."
-                )
-
-    @property
-    def pid(self) -> int | None:
-        """Id of the running process; None without one."""
-        process = self._process
-        return None if process is None or process.poll() is not None else process.pid
-
-    def request_exit(self) -> None:
-        """Request the process to exit."""
-        if self._process is not None:
-            self._process.request_exit()
-
-    def wait(self, seconds: float) -> None:
-        """Wait for the process to exit, for at most some seconds."""
-        if self._process is not None:
-            wait_for_exit(self._process, seconds)
-
-    def _start(self) -> None:
-        self._log.parent.mkdir(parents=True, exist_ok=True)
-        if self._log.exists() and self._log.stat().st_size > _LOG_BYTES:
-            self._log.write_bytes(b"")
-        self._process = self._launch(self._log)
-        self._started = time.monotonic()
-
-    def _clear_error_if_healthy(self) -> None:
-        if time.monotonic() - self._started > _QUICK_EXIT_SECONDS:
-            self._quick_exits, self.error = 0, ""
-
-    def _record_exit(self, code: int) -> None:
-        """Record that the process has exited; a quick exit with an error delays the next start."""
-        self._process = None
-        if code == 0 or time.monotonic() - self._started > _QUICK_EXIT_SECONDS:
-            self._quick_exits, self.error = 0, ""
-            return
-        self._delay_restart()
-        self.error = (
-            f"The worker process ended right after its start (exit code "
-            f"{code}), so no run can train. Its messages are in {self._log}; another "
-            "worker starts soon."
-        )
-
-    def _delay_restart(self) -> None:
-        """Delay the next start: 1 s after the first failure, then twice as long, up to 60 s."""
-        self._quick_exits += 1
-        pause = min(_LONGEST_PAUSE_SECONDS, 2.0 ** min(10, self._quick_exits - 1))
-        self._next_start = time.monotonic() + pause
-
-
-def worker_environment(folders: Folders) -> dict[str, str]:
-    """Environment of a worker: the app's variables, its folders and the memory settings."""
-    return _KEEP_MEMORY | {
-        **os.environ,
-        "CNNLAB_DATA": str(folders.data),
-        "CNNLAB_RUNS": str(folders.runs),
-        "CNNLAB_DATABASE": folders.database,
-        "CNNLAB_FILES": folders.files,
-        "CNNLAB_DATABASE_DIRECT": folders.database_direct,
-    }
 
 
 def _own_gpu(gpus: list[str], number: int) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Where runs execute: on workers of this machine, or on a cluster."""
