@@ -31,6 +31,7 @@ _GROUPS = (
         "export",
         "datasets",
         "store",
+        "cluster",
     ),
 )
 

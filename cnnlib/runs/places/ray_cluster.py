@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -70,13 +71,13 @@ class RayCluster:
             if name not in known and time.monotonic() >= self._next_start:
                 self._start(name)
 
-    def end_workers(self) -> None:
-        """End all workers at once; what they train is lost from its last checkpoint on."""
-        for name in self._names():
-            try:
+    def end_workers(self) -> int:
+        """End all workers at once, and return their number; runs go back to their checkpoints."""
+        names = self._names()
+        for name in names:
+            with suppress(ValueError):  # it has ended meanwhile
                 ray.kill(ray.get_actor(name, namespace=_NAMESPACE))
-            except ValueError:  # it has ended meanwhile
-                continue
+        return len(names)
 
     def _names(self) -> set[str]:
         """Return the names of the workers of this store."""

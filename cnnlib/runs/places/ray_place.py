@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from cnnlib.runs.places.local_place import LocalPlace
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from cnnlib.runs.workers.processes import Process
     from cnnlib.runs.workers.viewer import Viewer
 
-COMMAND = (sys.executable, "-m", "cnnlib.runs.places.reconciler", "--follow")
+COMMAND = (sys.executable, "-m", "cnnlib.runs.places.reconciler")
 
 
 class RayPlace(LocalPlace):
@@ -69,6 +70,14 @@ class RayPlace(LocalPlace):
 def report_file(folders: Folders) -> Path:
     """Return the file in which the reconciler of this machine writes its `Report`."""
     return folders.runs / "logs" / "place.json"
+
+
+def write_report(file: Path, report: Report) -> None:
+    """Write a report at once, so that no reader finds half of it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    new = file.with_suffix(f".{os.getpid()}")
+    new.write_text(json.dumps(asdict(report)))
+    os.replace(new, file)
 
 
 def read_report(file: Path) -> Report:

@@ -6,24 +6,21 @@ is known to the cluster. So several may run at once, and each may end at any tim
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import sys
 import threading
-import time
 from contextlib import closing
-from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cnnlib.errors import CnnlibError, StoreError
 from cnnlib.runs.database import WORKER_CONNECTIONS
 from cnnlib.runs.places.place import MOST_ATTEMPTS, Report
-from cnnlib.runs.places.ray_place import report_file
+from cnnlib.runs.places.ray_place import report_file, write_report
 from cnnlib.runs.store import RunStore
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     from cnnlib.runs.places.ray_cluster import RayCluster
 
@@ -42,53 +39,57 @@ def reconcile(store: RunStore, cluster: RayCluster) -> Report:
     return cluster.report()
 
 
-def main() -> None:
-    """Reconcile until standard input ends, or for ever without ``--follow``."""
-    parser = argparse.ArgumentParser(prog="python -m cnnlib.runs.places.reconciler")
-    parser.add_argument("--follow", action="store_true", help="exit when standard input ends")
-    ended = threading.Event()
-    if parser.parse_args().follow:
-        threading.Thread(target=_wait_for_end, args=(ended,), daemon=True).start()
-    with closing(RunStore(connections=WORKER_CONNECTIONS)) as store:
-        file = report_file(store.folders)
-        try:
-            serve(store, file, ended)
-        except CnnlibError as error:
-            _write(file, Report(trouble=str(error)))
-            print(error, file=sys.stderr, flush=True)
-            sys.exit(1)
+def open_cluster(store: RunStore) -> RayCluster:
+    """Connect to the cluster of RAY_ADDRESS, for the runs of a store.
+
+    Raises:
+        StoreError: It cannot be reached, has no tokens, or Ray is not installed.
+    """
+    try:
+        from cnnlib.runs.places.ray_cluster import RayCluster
+    except ModuleNotFoundError as error:
+        raise StoreError(
+            "CNNLAB_PLACE=ray needs Ray, which is not installed: pip install cnnlib[ray]"
+        ) from error
+    from cnnlib.runs.places.placed_worker import Expected
+
+    return RayCluster(store.settings.cluster, Expected.of(store))
 
 
-def serve(store: RunStore, file: Path, ended: threading.Event) -> None:
-    """Reconcile until ``ended`` is set, and write what is found to a file when it changes.
+def serve(store: RunStore, tell: Callable[[Report], None], ended: threading.Event) -> None:
+    """Reconcile until ``ended`` is set; what is found is told whenever it has changed.
 
     Raises:
         StoreError: The cluster cannot be reached.
     """
-    from cnnlib.runs.places.placed_worker import Expected
-    from cnnlib.runs.places.ray_cluster import RayCluster
-
-    cluster = RayCluster(store.settings.cluster, Expected.of(store))
-    written = None
+    cluster = open_cluster(store)
+    told = None
     while not ended.wait(INTERVAL_SECONDS):
         try:
             report = reconcile(store, cluster)
         except StoreError as error:  # it may be temporary
             report = Report(trouble=str(error))
-            time.sleep(INTERVAL_SECONDS)
-        if report != written:
-            _write(file, report)
-            written = report
+        if report != told:
+            tell(report)
+            told = report
 
 
-def _write(file: Path, report: Report) -> None:
-    """Write a report at once, so that no reader finds half of it."""
-    new = file.with_suffix(".new")
-    new.write_text(json.dumps(asdict(report)))
-    os.replace(new, file)
+def main() -> None:
+    """Reconcile for the page server that has started this process, until it ends."""
+    ended = threading.Event()
+    threading.Thread(target=_wait_for_end, args=(ended,), daemon=True).start()
+    with closing(RunStore(connections=WORKER_CONNECTIONS)) as store:
+        file = report_file(store.folders)
+        try:
+            serve(store, partial(write_report, file), ended)
+        except CnnlibError as error:
+            write_report(file, Report(trouble=str(error)))
+            print(error, file=sys.stderr, flush=True)
+            sys.exit(1)
 
 
 def _wait_for_end(ended: threading.Event) -> None:
+    """Wait for the end of standard input."""
     while os.read(0, 1):
         pass
     ended.set()
