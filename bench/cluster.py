@@ -112,7 +112,7 @@ def laboratory() -> Generator[Laboratory]:
             "CNNLAB_FILES": folders.files,
             **s3.environment,
         }
-        cluster = stack.enter_context(running_ray(folder))
+        cluster = stack.enter_context(running_ray())
         os.environ.update({n: v for n, v in cluster.environment.items() if n.startswith("RAY_")})
         with closing(RunStore(folders)) as store:
             for _ in prepare("mnist", folders):

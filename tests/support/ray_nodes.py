@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
 START_SECONDS = 120.0
+_PORTS = 200  # of the processes of one machine
 _RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 _PRELOADED = "torch,cnnlib.train.worker.process,cnnlib.train.loop"
 _MEMORY = str(100 * 1024**2)
@@ -39,12 +41,12 @@ class RayNode:
     Args:
         name: Its host name.
         disk: Its folder of runs, which no other machine has.
-        number: Gives its worker processes ports of their own.
+        ports: Of its worker processes; machines of one address need different ones.
     """
 
     name: str
     disk: Path
-    number: int
+    ports: range
     environment: dict[str, str]
     command: list[str]
     _process: subprocess.Popen | None = field(default=None, repr=False)
@@ -52,8 +54,7 @@ class RayNode:
     def start(self) -> None:
         """Start Ray on it, and wait until it has joined."""
         self.disk.mkdir(parents=True, exist_ok=True)
-        low = 20_000 + 500 * self.number
-        ports = [f"--min-worker-port={low}", f"--max-worker-port={low + 499}"]
+        ports = [f"--min-worker-port={self.ports[0]}", f"--max-worker-port={self.ports[-1]}"]
         command = [*self.command, *ports, "--block"]
         if os.geteuid() == 0 and shutil.which("unshare"):
             named = 'hostname "$0"; exec "$@"'
@@ -70,19 +71,14 @@ class RayNode:
             )
         deadline = time.monotonic() + START_SECONDS
         while "Ray runtime started" not in path.read_text():
-            assert time.monotonic() < deadline, path.read_text()
+            is_late = time.monotonic() > deadline
+            assert self._process.poll() is None and not is_late, path.read_text()
             time.sleep(0.1)
 
     def kill(self, *, wipe: bool = False) -> None:
         """Kill all its processes at once, as if its power was cut; perhaps with its disk."""
         assert self._process is not None
-        own = _tree(self._process.pid)
-        for signal_number in (signal.SIGSTOP, signal.SIGKILL):  # none sees another one's end
-            for process in own:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.send_signal(signal_number)
-        psutil.wait_procs(own, timeout=30)
-        self._process.wait(30)
+        _kill(self._process)
         self._process = None
         if wipe:
             shutil.rmtree(self.disk)
@@ -98,6 +94,7 @@ class RayCluster:
 
     folder: Path
     port: int
+    first_port: int
     environment: dict[str, str]
     nodes: list[RayNode] = field(default_factory=list)
 
@@ -109,27 +106,36 @@ class RayCluster:
         command = [*_RAY, "start", f"--address=127.0.0.1:{self.port}", f"--num-cpus={cpus}"]
         command += ["--disable-usage-stats", f"--object-store-memory={_MEMORY}"]
         environment = {**self.environment, **variables, **own}
-        node = RayNode(f"node{number}", disk, number, environment, command)
+        first = self.first_port + _PORTS * number
+        ports = range(first, first + _PORTS)
+        node = RayNode(f"node{number}", disk, ports, environment, command)
         node.start()
         self.nodes.append(node)
         return node
 
 
-def _tree(pid: int) -> list[psutil.Process]:
-    try:
-        top = psutil.Process(pid)
-        return [top, *top.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
+def _kill(top: subprocess.Popen) -> None:
+    """Kill a process and all that it has started, so that none sees another one's end."""
+    own = []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        started = psutil.Process(top.pid)
+        own = [started, *started.children(recursive=True)]
+    for signal_number in (signal.SIGSTOP, signal.SIGKILL):
+        for process in own:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(signal_number)
+    top.wait(30)
+    psutil.wait_procs(own, timeout=30)
 
 
 @contextmanager
-def running_ray(folder: Path, *, tokens: bool = True) -> Generator[RayCluster]:
-    """Start the head of a cluster in a folder; at the end of the block all of it is killed.
+def running_ray(*, tokens: bool = True) -> Generator[RayCluster]:
+    """Start the head of a cluster; at the end of the block all of it is killed and removed.
 
     Args:
         tokens: Whether a program has to have a token.
     """
+    folder = Path(tempfile.mkdtemp(prefix="cnnlab-ray-"))  # short: a socket's path has 107 bytes
     port = unused_port()
     token = folder / "token"
     token.write_text(secrets.token_hex(32))
@@ -148,16 +154,17 @@ def running_ray(folder: Path, *, tokens: bool = True) -> Generator[RayCluster]:
         start_new_session=True,
         **_QUIET,
     )
-    cluster = RayCluster(folder, port, environment)
+    first_port = 10_000 + 10 * _PORTS * secrets.randbelow(10)  # other clusters may be left over
+    cluster = RayCluster(folder, port, first_port, environment)
     try:
         _wait_until_it_listens(head, port)
         yield cluster
     finally:
-        for pid in [head.pid, *(node._process.pid for node in cluster.nodes if node._process)]:
-            for process in _tree(pid):
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
-        head.wait(30)
+        for node in cluster.nodes:
+            if node.is_running:
+                node.kill()
+        _kill(head)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _wait_until_it_listens(head: subprocess.Popen, port: int) -> None:

@@ -15,8 +15,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import cnnlib
-from cnnlib.errors import StoreError
-from cnnlib.runs.database import WORKER_CONNECTIONS
+from cnnlib.errors import FilesUnreachable, StoreError
+from cnnlib.runs.database import WORKER_CONNECTIONS, StoreUnreachable
 from cnnlib.runs.store import RunStore
 
 
@@ -25,7 +25,7 @@ class Expected:
     """What all machines of a cluster have in common, so that a run may go on on another one.
 
     Args:
-        store: Id of the run store.
+        store: Id of the database, and a hash of the address of the files.
         program: Hash of the library's source.
     """
 
@@ -39,7 +39,7 @@ class Expected:
     def of(cls, store: RunStore) -> Expected:
         """Return what this machine has."""
         return cls(
-            store=store.database.identity(),
+            store=f"{store.database.identity()} {sha256(store.folders.files.encode()).hexdigest()}",
             program=_source_hash(),
             torch=version("torch"),
             numpy=version("numpy"),
@@ -83,7 +83,7 @@ class PlacedWorker:
             Refused: This machine differs, in versions or in its run store.
             StoreError: The store cannot be opened.
         """
-        with closing(RunStore(connections=WORKER_CONNECTIONS)) as store:
+        with closing(_open_store()) as store:
             self._check(Expected.of(store))
             serve = import_module("cnnlib.train.worker.process").serve_placed
             serve(store, threads, stays=stays)
@@ -92,24 +92,53 @@ class PlacedWorker:
         ray.actor.exit_actor()  # type: ignore[no-untyped-call]
 
     def _check(self, found: Expected) -> None:
-        differences = [
-            f"{name} {value}, not {asdict(self._expected)[name]}"
-            for name, value in asdict(found).items()
-            if value != asdict(self._expected)[name] and name not in ("store", "program")
-        ]
-        if found.program != self._expected.program:
-            differences.append("another version of cnnlib")
-        if found.store != self._expected.store:
-            differences.append("another run store (CNNLAB_DATABASE and CNNLAB_FILES)")
-        if differences:
-            import ray
+        if not (different := differences(self._expected, found)):
+            return
+        raise _refused(
+            f"has {' and '.join(different)}, so it gets no runs: the result of a run must not "
+            "depend on its machine. Install the same versions there and set the same variables, "
+            "then start Ray on it again."
+        )
 
-            raise Refused(
-                f"The machine {platform.node()} has {' and '.join(differences)}, so it gets no "
-                "runs: the result of a run must not depend on its machine. Install the same "
-                "versions there and set the same variables, then start Ray on it again.",
-                ray.get_runtime_context().get_node_id(),
-            )
+
+def _open_store() -> RunStore:
+    """Open the run store of this machine's environment.
+
+    Raises:
+        Refused: It is another one.
+        StoreError: It cannot be reached, which may be temporary.
+    """
+    try:
+        return RunStore(connections=WORKER_CONNECTIONS)
+    except (StoreUnreachable, FilesUnreachable):
+        raise
+    except StoreError as error:
+        raise _refused(
+            f"gets no runs, because it cannot open the run store: {error} Set the same variables "
+            "there as for this program, then start Ray on it again."
+        ) from error
+
+
+def _refused(reason: str) -> Refused:
+    import ray
+
+    node = ray.get_runtime_context().get_node_id()
+    return Refused(f"The machine {platform.node()} {reason}", node)
+
+
+def differences(expected: Expected, found: Expected) -> list[str]:
+    """Return what a machine has that is not expected, in words."""
+    there, here = asdict(found), asdict(expected)
+    told = [
+        f"{name} {there[name]}, not {here[name]}"
+        for name in ("torch", "numpy", "python")
+        if there[name] != here[name]
+    ]
+    if found.program != expected.program:
+        told.append("another version of cnnlib")
+    if found.store != expected.store:
+        told.append("another run store (CNNLAB_DATABASE and CNNLAB_FILES)")
+    return told
 
 
 def _source_hash() -> str:

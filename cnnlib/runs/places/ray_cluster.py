@@ -51,7 +51,8 @@ class RayCluster:
     def report(self) -> Report:
         """Return the machines of the cluster, its workers, and why one could not start."""
         nodes = tuple(self._node(each) for each in ray.nodes())  # type: ignore[no-untyped-call]
-        trouble = self._trouble or next(iter(self._refused.values()), "")
+        refused = (node.refused for node in nodes if node.is_alive and node.refused)
+        trouble = self._trouble or next(refused, "")
         if not trouble and not any(node.room for node in nodes if node.is_alive):
             trouble = (
                 f"No machine of the cluster has room for a run, which takes {self._needs.cpus} "
@@ -75,8 +76,7 @@ class RayCluster:
         """End all workers at once, and return their number; runs go back to their checkpoints."""
         names = self._names()
         for name in names:
-            with suppress(ValueError):  # it has ended meanwhile
-                ray.kill(ray.get_actor(name, namespace=_NAMESPACE))
+            _end(name)
         return len(names)
 
     def _names(self) -> set[str]:
@@ -124,6 +124,7 @@ class RayCluster:
                 ray.get(self._serving.pop(name))
                 self._trouble, self._failures = "", 0
             except RayTaskError as error:
+                _end(name)
                 self._record_failure(error.cause)
             except (
                 RayActorError
@@ -159,6 +160,12 @@ class RayCluster:
             room=0 if refused else int(min(rooms)),
             refused=refused,
         )
+
+
+def _end(name: str) -> None:
+    """End a worker at once."""
+    with suppress(ValueError):  # it has ended meanwhile
+        ray.kill(ray.get_actor(name, namespace=_NAMESPACE))
 
 
 def _connect() -> None:
