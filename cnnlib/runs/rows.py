@@ -87,6 +87,16 @@ def parse_request(text: str) -> RunRequest:
     return RunRequest.from_dict(json.loads(text))
 
 
+def has_in_request(name: str, value: str | None) -> sa.ColumnElement[bool]:
+    """The condition that a run's request has a value, upper and lower case not distinguished.
+
+    A request is stored as text: the value is found in its form, which no other value can contain,
+    since quotation marks within texts are escaped.
+    """
+    text = sa.type_coerce(tables.runs.c.request, sa.Text)
+    return text.contains(f'"{name}":{json.dumps(value)}', autoescape=True)
+
+
 def step_columns(
     connection: sa.Connection, run_id: str, after: int, limit: int
 ) -> dict[str, list[Any]]:

@@ -196,8 +196,15 @@ class RunStore(StoreAccess):
         limit: int | None = None,
         states: Collection[str] | None = None,
         group: str | None = None,
+        dataset: str | None = None,
+        *,
+        from_scratch: bool = False,
     ) -> list[Run]:
-        """Runs, the newest first; all, or those in some states or of one group; no sketches."""
+        """Runs, the newest first; all, or those in some states, of a group or dataset; no sketches.
+
+        Args:
+            from_scratch: Only those that did not begin with the weights of another run.
+        """
         self.reap_if_due()
         wanted = sa.select(*rows.RUN_COLUMNS).where(queue.IS_RECORDED)
         wanted = wanted.order_by(runs.c.number.desc()).limit(limit)
@@ -205,6 +212,10 @@ class RunStore(StoreAccess):
             wanted = wanted.where(runs.c.state.in_(states))
         if group is not None:
             wanted = wanted.where(runs.c.group_name == group)
+        if dataset is not None:
+            wanted = wanted.where(rows.has_in_request("dataset", dataset))
+        if from_scratch:
+            wanted = wanted.where(rows.has_in_request("origin", None))
         with self.database.read() as connection:
             return [rows.run_from_row(row) for row in connection.execute(wanted)]
 

@@ -182,6 +182,41 @@ def test_a_reload_shows_the_sketch_that_trains(url, page):
     wait_until(lambda: step(page) > 20, page)
 
 
+def test_undo_goes_back_to_the_designs_of_before_a_reload(url, page):
+    open_lab(page, url)
+    params = page.get_by_test_id("lab-params")
+    before = params.inner_text()
+    page.get_by_test_id("lab-channels").press("ArrowRight")
+    page.wait_for_url(re.compile("design="))
+    changed = params.inner_text()
+    assert changed != before
+    page.reload()
+    expect(params).to_have_text(changed, timeout=COLD)
+    page.get_by_role("button", name="Undo").click()
+    expect(params).to_have_text(before)
+    page.reload()
+    page.get_by_role("button", name="Redo").click(timeout=COLD)
+    expect(params).to_have_text(changed)
+
+
+def test_the_share_right_is_of_a_step_of_the_network_that_is_shown(url, page):
+    open_lab(page, url)
+    play(page)
+    score = page.locator(".score")
+    expect(score).to_contain_text(re.compile(r"step \d+"), timeout=COLD)
+    changed_at = pause(page)
+    page.get_by_test_id("lab-channels").press("ArrowRight")
+    page.wait_for_url(re.compile("design="))
+    expect(score).to_contain_text("not measured yet")
+    page.reload()
+    wait_until(lambda: step(page) == changed_at, page, 60)
+    expect(score).to_contain_text("not measured yet")
+    page.get_by_test_id("lab-play").click()
+    expect(score).to_contain_text(re.compile(r"step \d+"), timeout=COLD)
+    measured_at = re.search(r"step ([\d,]+)", score.inner_text())[1]
+    assert int(measured_at.replace(",", "")) > changed_at
+
+
 def test_a_change_starts_with_fresh_weights_where_it_is_asked_for(url, page):
     open_lab(page, url)
     play(page)

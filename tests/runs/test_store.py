@@ -24,6 +24,7 @@ from cnnlib.design.plan import plan
 from cnnlib.errors import RecipeError, StoreError
 from cnnlib.records.events import Command, Intervention, Phase
 from cnnlib.records.folders import Folders
+from cnnlib.records.run import Origin
 from cnnlib.runs import RunStore, queue
 from cnnlib.runs.event_writer import RunReassigned
 
@@ -87,6 +88,15 @@ def test_runs_are_listed_the_newest_first_and_can_be_chosen(store):
     assert [run.id for run in store.runs(limit=1)] == [second]
     assert [run.id for run in store.runs(states=["stopped"])] == [first]
     assert [run.id for run in store.runs(group="b")] == [second]
+
+
+def test_runs_of_a_dataset_are_found_behind_those_of_others(store):
+    first = store.submit(a_request(dataset="folder:a_b"))
+    fork = store.submit(a_request(dataset="folder:a_b", origin=Origin("000000000000", 3)))
+    for name in ("digits", "folder:axb", "folder:a_b c"):
+        store.submit(a_request(dataset=name, name='"dataset":"folder:a_b"'))
+    assert [run.id for run in store.runs(dataset="folder:a_b")] == [fork, first]
+    assert [run.id for run in store.runs(1, dataset="folder:a_b", from_scratch=True)] == [first]
 
 
 def test_a_started_run_knows_where_it_runs(store):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -37,11 +36,11 @@ from cnnlib.vocabulary.training import OPTIMIZERS
 
 if TYPE_CHECKING:
     from cnnlib.records.dataset import DatasetInfo
+    from cnnlib.records.run import Run
     from cnnlib.runs.sketches import Sketch
     from cnnlib.vocabulary.entry import Entry
 
 RECENT = 3
-MOST_SEARCHED = 50  # of the newest finished runs
 
 
 def show() -> None:
@@ -99,8 +98,8 @@ def _data(state: LabState, info: DatasetInfo, infos: list[DatasetInfo]) -> dict[
         "picture": state.picture,
         "run": None if sketch is None else _run(sketch),
         "done": last_done(),
-        "can_undo": bool(state.past),
-        "can_redo": bool(state.future),
+        "past": [encode(spec) for spec in state.past],
+        "future": [encode(spec) for spec in state.future],
         "message": state.message or _awaited_sentence(state) or " ".join(info.warnings),
         "subject": state.subject,
         "pages": _pages(state, sketch),
@@ -137,7 +136,24 @@ def _choices(infos: list[DatasetInfo], info: DatasetInfo) -> list[DatasetInfo]:
 def _run(sketch: Sketch) -> dict[str, Any]:
     run = sketch.run
     note = sketch.note or (run.reason if run.state in ("failed", "diverged", "lost") else "")
-    return {"id": run.id, "state": run.state, "note": note, "place": sketch.place}
+    return {
+        "id": run.id,
+        "state": run.state,
+        "note": note,
+        "place": sketch.place,
+        "changes": _count_changes(run),
+    }
+
+
+def _count_changes(run: Run) -> int:
+    """Count the changes of a run's design or recipe, one that its worker has not taken included.
+
+    Before the first step a change is not recorded: there was nothing to change.
+    """
+    store = run_store()
+    taken = sum(each.order == "change" for each in store.interventions(run.id))
+    is_waiting = run.step > 0 and store.run(run.id).request != run.request
+    return taken + is_waiting
 
 
 def _awaited_sentence(state: LabState) -> str:
@@ -162,17 +178,14 @@ def _pages(state: LabState, sketch: Sketch | None) -> dict[str, str]:
 
 def _recent(dataset: str) -> list[dict[str, Any]]:
     """Return the last finished runs on a dataset, with their accuracy on its test pictures."""
-    finished = run_store().runs(limit=MOST_SEARCHED, states=["finished"])
-    comparable = (
-        run for run in finished if run.request.dataset == dataset and run.request.origin is None
-    )
+    comparable = run_store().runs(RECENT, ["finished"], dataset=dataset, from_scratch=True)
     return [
         {
             "title": run.title,
             "url": at_root(f"train?{urlencode({'run': run.id})}"),
             "accuracy": run.summary.get("test_accuracy"),
         }
-        for run in islice(comparable, RECENT)
+        for run in comparable
     ]
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cnnlib.ui.lab.state import LabState
 
 MOST_RUNS = 5  # of the dataset, newest first
+MOST_SEARCHED = 50
 
 
 def rivals(state: LabState, store: RunStore) -> dict[str, tuple[str, CNNSpec]]:
@@ -27,7 +28,7 @@ def rivals(state: LabState, store: RunStore) -> dict[str, tuple[str, CNNSpec]]:
 def _list(state: LabState, store: RunStore) -> Generator[tuple[str, tuple[str, CNNSpec]]]:
     if state.past:
         yield "before", ("Design before the last change", state.past[-1])
-    own = [run for run in store.runs(limit=50) if run.request.dataset == state.dataset]
+    own = store.runs(limit=MOST_SEARCHED, dataset=state.dataset)
     others = [run for run in own if run.request.spec != state.spec]
     for run in others[:MOST_RUNS]:
         yield f"run {run.id}", (run.title, run.request.spec)

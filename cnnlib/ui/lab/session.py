@@ -13,7 +13,7 @@ import streamlit as st
 from cnnlib.data.catalogue import dataset_info
 from cnnlib.data.prepare import prepare
 from cnnlib.design.columns import planned_design
-from cnnlib.design.link import encode
+from cnnlib.design.link import decode, encode
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import CnnlibError, StoreError
 from cnnlib.experiments.duel_statistics import DEFAULT_MOST_PAIRS
@@ -45,7 +45,8 @@ def current_state(infos: Sequence[DatasetInfo]) -> LabState:
         state = _first_state(infos)
         st.session_state[_PLAIN] = state.address(_info_of(state))
     elif state is None or (params and params != st.session_state.get(_ADDRESS)):
-        state = _state_from(params, infos)
+        opened = _state_from(params, infos)
+        state = opened if state is None else opened.with_steps_of(state)
     st.session_state[_STATE] = state
     return state
 
@@ -287,6 +288,12 @@ def _picture(state: LabState, action: Mapping[str, Any]) -> LabState:
     return state.with_picture(index, _info_of(state)) if isinstance(index, int) else state
 
 
+def _steps(state: LabState, action: Mapping[str, Any]) -> LabState:
+    """Take the steps of undo and redo that the browser kept over a reload."""
+    past, future = ([decode(link) for link in action.get(name, [])] for name in ("past", "future"))
+    return state.with_steps(past, future)
+
+
 def _keep(state: LabState, action: Mapping[str, Any]) -> LabState:
     """Keep the sketch as it is, or train the same design and settings from fresh weights."""
     sketch = shown_sketch(state)
@@ -330,6 +337,7 @@ _ACTIONS: dict[str, Callable[[LabState, Mapping[str, Any]], LabState]] = {
     "recipe": _recipe,
     "dataset": _dataset,
     "picture": _picture,
+    "steps": _steps,
     "undo": lambda state, action: _go_on(state, state.undone(), action),
     "redo": lambda state, action: _go_on(state, state.redone(), action),
     "keep": _keep,

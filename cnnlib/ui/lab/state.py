@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
 from cnnlib.data.split import validation_size
 from cnnlib.design import link
+from cnnlib.design.plan import plan
 from cnnlib.design.presets import adapt
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import RecipeError
@@ -103,6 +104,29 @@ class LabState:
             return self
         *future, spec = self.future
         return replace(self, spec=spec, past=(*self.past, self.spec), future=tuple(future))
+
+    def with_steps(self, past: Sequence[CNNSpec], future: Sequence[CNNSpec]) -> LabState:
+        """Return the state with the steps that were made to its design; itself if it has others.
+
+        Raises:
+            SpecError: The layers of a design do not fit.
+        """
+        if self.past or self.future:
+            return self
+        for spec in (*past, *future):
+            plan(spec)
+        return replace(self, past=tuple(past)[-MOST_STEPS:], future=tuple(future)[-MOST_STEPS:])
+
+    def with_steps_of(self, before: LabState) -> LabState:
+        """Return the state, which an address opened, as a step from the one before it.
+
+        On another dataset there is no step back: designs are adapted to their dataset.
+        """
+        if self.dataset != before.dataset:
+            return self
+        is_back = bool(before.past) and before.past[-1] == self.spec
+        moved = before.undone() if is_back else before.with_spec(self.spec)
+        return replace(self, past=moved.past, future=moved.future)
 
     def with_picture(self, index: int, info: DatasetInfo) -> LabState:
         """Return the state with another picture of the validation split.

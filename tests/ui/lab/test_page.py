@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from apps import AppTest, components
 from compare_runs import finish
-from example_runs import a_checkpoint, a_request, started, the_end
+from example_runs import a_checkpoint, a_request, a_step, started, the_end
 from sample_data import class_folders, prepared_now, write_folder
 
 from cnnlib.design.link import encode
@@ -85,7 +85,7 @@ def test_the_first_visit_shows_a_network_for_the_data_that_is_there(store):
     assert data["dataset"]["name"] == "digits"
     assert data["plan"]["params"] > 0
     assert data["run"] is None
-    assert (data["can_undo"], data["message"], data["recent"]) == (False, "", [])
+    assert (data["past"], data["message"], data["recent"]) == ([], "", [])
 
 
 def test_the_lab_says_what_a_dataset_warns_of_and_counts_its_own_validation_split(store):
@@ -122,11 +122,40 @@ def test_a_design_goes_to_the_sketch_and_undo_takes_it_back(store):
     before = store.run(run_id).request.spec
     data = lab.do(kind="design", spec=SPEC.to_dict())
     assert data["plan"]["link"] == encode(SPEC)
-    assert (data["run"]["id"], data["can_undo"]) == (run_id, True)
+    assert (data["run"]["id"], data["past"]) == (run_id, [encode(before)])
     assert store.run(run_id).request.spec == SPEC
-    assert lab.do(kind="undo")["can_redo"]
+    assert lab.do(kind="undo")["future"] == [encode(SPEC)]
     assert store.run(run_id).request.spec == before
     assert lab.do(kind="redo")["plan"]["link"] == encode(SPEC)
+
+
+def test_the_steps_of_a_design_come_back_after_a_reload(store):
+    lab = Lab()
+    past = lab.do(kind="design", spec=SPEC.to_dict())["past"]
+    reloaded = Lab(dataset="digits", design=encode(SPEC))
+    assert reloaded.data["past"] == []
+    assert reloaded.do(kind="steps", past=past, future=[])["past"] == past
+    assert reloaded.do(kind="undo")["plan"]["link"] == past[0]
+
+
+def test_the_page_refuses_steps_that_are_no_designs(store):
+    lab = Lab()
+    data = lab.do(kind="steps", past=["?"], future=[])
+    assert data["past"] == []
+    assert data["message"] != ""
+
+
+def test_changes_of_a_sketch_are_counted_with_the_one_that_its_worker_has_not_taken(store):
+    lab = Lab()
+    run_id = lab.do(kind="play")["run"]["id"]
+    with store.workers.registered("runs") as worker_id:
+        store.claim(worker_id)
+        store.record_events(run_id, worker_id, [started(), a_step(1)])
+        assert lab.do(kind="picture", index=0)["run"]["changes"] == 0
+        assert lab.do(kind="design", spec=SPEC.to_dict())["run"]["changes"] == 1
+        store.record_events(run_id, worker_id, [a_checkpoint(1), the_end("interrupted", 1)])
+        store.sketches.settle(run_id, was_paused=True)
+    assert lab.do(kind="picture", index=0)["run"]["changes"] == 1
 
 
 def test_a_design_that_does_not_fit_is_repaired(store):

@@ -7,7 +7,7 @@ import pytest
 from cnnlib.data.catalogue import dataset_info
 from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec
-from cnnlib.errors import CnnlibError, RecipeError
+from cnnlib.errors import CnnlibError, RecipeError, SpecError
 from cnnlib.ui.lab.state import LabState, changed_recipe, epochs_begun
 
 DIGITS = dataset_info("digits")
@@ -48,6 +48,28 @@ def test_undo_and_redo_follow_the_designs():
     assert second.undone().redone().spec == SPEC
     assert first.undone() == first and first.redone() == first
     assert second.undone().with_spec(replace(SPEC, channels=(1,))).future == ()
+
+
+def test_a_state_without_steps_takes_those_that_the_browser_kept():
+    state = LabState.initial(DIGITS)
+    other = replace(SPEC, channels=(1,))
+    found = state.with_steps([SPEC], [other])
+    assert (found.undone().spec, found.redone().spec) == (SPEC, other)
+    assert found.with_steps([other], []) == found
+
+
+def test_steps_whose_layers_do_not_fit_are_an_error():
+    with pytest.raises(SpecError):
+        LabState.initial(DIGITS).with_steps([CNNSpec(channels=(4,), kernel_size=99)], [])
+
+
+def test_an_address_is_a_step_from_the_design_before_and_going_back_undoes_it():
+    first = LabState.initial(DIGITS)
+    second = first.with_spec(SPEC)
+    assert LabState.initial(DIGITS).with_steps_of(second) == second.undone()
+    opened = replace(first, spec=SPEC).with_steps_of(first)
+    assert opened.past == (first.spec,)
+    assert LabState.initial(CIFAR).with_steps_of(second).past == ()
 
 
 def test_another_dataset_takes_the_design_with_it():

@@ -1,9 +1,11 @@
 /**
  * The drawing of the Draw page: its pad has the tools of the page only, and strokes and picture are stored in the
- * sessionStorage of the browser's tab.
+ * browser's tab.
  *
  * A reload starts a new session on the server, which has no drawing. The stored one is then sent to it.
  */
+import { readTab, writeTab } from "./tab.js";
+
 const KEY = "cnnlab-drawing";
 let compared = false; // whether this page load has compared the stored drawing with the server's
 
@@ -12,10 +14,10 @@ ownTools.replaceSync(".dc-toolbar { display: none !important }");
 
 export function mount({ data, setTriggerValue }) {
   hideOwnTools();
-  const stored = compared || data.drawing.strokes.length ? null : read();
+  const stored = compared || data.drawing.strokes.length ? null : readTab(KEY);
   compared = true;
   if (stored?.strokes?.length) setTriggerValue("restored", stored);
-  else write(data.drawing); // never before the comparison: a pad that was just mounted is empty
+  else writeTab(KEY, data.drawing); // never before the comparison: a pad that was just mounted is empty
 }
 
 export function unmount() {}
@@ -25,22 +27,4 @@ function hideOwnTools(tries = 100) {
   const root = document.querySelector(".st-key-draw_pad [data-testid=stBidiComponentIsolated]")?.shadowRoot;
   if (root) root.adoptedStyleSheets = [...new Set([...root.adoptedStyleSheets, ownTools])];
   else if (tries) setTimeout(hideOwnTools, 50, tries - 1);
-}
-
-/** The stored drawing; null if there is none, or if the browser blocks its storage. */
-function read() {
-  try {
-    return JSON.parse(sessionStorage.getItem(KEY));
-  } catch {
-    return null;
-  }
-}
-
-/** Store the drawing, if the browser permits it and has space. */
-function write(drawing) {
-  try {
-    sessionStorage.setItem(KEY, JSON.stringify(drawing));
-  } catch {
-    // The drawing is then lost at a reload, as without this module.
-  }
 }

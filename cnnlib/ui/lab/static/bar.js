@@ -42,7 +42,7 @@ export class Bar {
     this.interval = element("small", {});
     this.fill = element("i", {});
     this.range = element("i", { class: "range" });
-    this.score = element("div", { class: "score", title: "Share of a sample of unseen (validation) pictures that the network names right, with its 95 % interval" }, [
+    this.score = element("div", { class: "score", title: "Share of a sample of unseen (validation) pictures that the network names right, with its 95 % interval, and the step at which they were read" }, [
       element("span", { class: "name" }, ["Right on unseen pictures"]),
       element("span", { class: "line" }, [this.accuracy, this.interval]),
       element("span", { class: "meter", "aria-hidden": "true" }, [this.fill, this.range]),
@@ -76,17 +76,18 @@ export class Bar {
   }
 
   /** The numbers that move while a network trains. @param {object} view history (RunHistory|null), score ([step, right, all], or empty). */
-  showProgress({ history, score: [, correct, total] }) {
+  showProgress({ history, score }) {
     const { facts } = history ?? {};
     const step = facts?.step ?? 0;
     write(this.state.value, `step ${count(step)}`);
     write(this.epoch, facts ? ` · ${epochText(history, step)}` : "");
     setAttribute(this.state.root, "title", "Steps (batches) so far · epochs (passes through the pictures)");
     write(this.speed.value, count(facts?.images_per_second || NaN));
-    this.#showScore(correct, total, step);
+    this.#showScore(score, step);
   }
 
-  #showScore(correct, total, step) {
+  #showScore([measuredAt, correct, total], step) {
+    setAttribute(this.score, "data-known", Boolean(total));
     if (!total) {
       write(this.accuracy, "–");
       write(this.interval, step ? "not measured yet" : "not trained yet");
@@ -95,7 +96,7 @@ export class Bar {
     }
     const [low, high] = wilson(correct, total);
     write(this.accuracy, percent(correct / total));
-    write(this.interval, `${(100 * low).toFixed(1)} – ${(100 * high).toFixed(1)}`);
+    write(this.interval, `${(100 * low).toFixed(1)} – ${(100 * high).toFixed(1)} · step ${count(measuredAt)}`);
     this.fill.style.transform = `scaleX(${correct / total})`;
     this.range.style.transform = `translateX(${100 * low}%) scaleX(${Math.max(0.01, high - low)})`;
   }

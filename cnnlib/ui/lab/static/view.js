@@ -12,11 +12,14 @@ import { Network } from "./network/network.js";
 import { Next } from "./progress/next.js";
 import { Screen } from "./screen.js";
 import { State } from "./state.js";
+import { keepSteps } from "./steps.js";
 import { Strip } from "./progress/strip.js";
 import { duration } from "../common/live/words.js";
 import { convolutionOf, hiddenOf } from "./network/names.js";
 import { refit, withChannelsOf, withUnitsOf } from "./controls/design.js";
 import { readColours } from "./colours.js";
+
+const REPLACING = ["design", "undo", "redo", "restart", "dataset"]; // actions after which another network is on the screen
 
 export class Lab {
   /** @param {object} names What can be chosen by name: blocks, norms, activations, optimizers. */
@@ -59,6 +62,8 @@ export class Lab {
     this.actions.send = send;
     this.state.update(data);
     this.actions.confirm(data.done);
+    const lost = keepSteps(data);
+    if (lost) this.actions.add({ kind: "steps", ...lost });
     if (this.curves.follow(data.run?.id, data.api.runs, this.isFresh)) this.isFresh = false;
     this.#render();
     this.maps ??= new Maps(this, (strip, trained) => this.strip.show(strip, this.state.data.dataset.classes, trained));
@@ -85,7 +90,7 @@ export class Lab {
     this.network.setPlan(plan, plan.link);
     this.network.input.show(dataset, state.get("picture"), data.pages.draw);
     const note = this.problem || repaired(this.repair || plan.repair);
-    this.controls.show({ spec: state.get("spec"), note, canUndo: data.can_undo || this.actions.has("design"), canRedo: data.can_redo, buildPage: data.pages.build });
+    this.controls.show({ spec: state.get("spec"), note, canUndo: data.past.length > 0 || this.actions.has("design"), canRedo: data.future.length > 0, buildPage: data.pages.build });
     this.#showProgress();
   }
 
@@ -98,7 +103,8 @@ export class Lab {
     const [, correct, total] = this.#score();
     this.next.show({ pages: data.pages, recent: data.recent, rivals: data.rivals, share: correct / total, hasRun: Boolean(data.run), runs: isRunning(this.runState), waits: this.runState === "queued", hasDrawn: this.hasDrawn });
     this.lens.setState(this.runState);
-    this.strip.showConfusion(history?.epochs.at(-1)?.val_confusion, data.dataset.classes);
+    const epoch = history?.epochs.at(-1);
+    this.strip.showConfusion(epoch?.step > this.#learnsSince() ? epoch.val_confusion : null, data.dataset.classes);
     if (this.shownState !== this.runState) this.maps?.ask();
     this.shownState = this.runState;
     this.#redraw();
@@ -135,7 +141,7 @@ export class Lab {
       const colours = readColours(this.screen.root);
       this.network.draw(colours);
       this.lens.draw(colours);
-      this.curves.draw(colours, this.screen.theme(colours));
+      this.curves.draw(colours, this.screen.theme(colours), this.#score());
     });
   }
 
@@ -156,12 +162,13 @@ export class Lab {
 
   #undo(kind) {
     const isChanged = kind === "undo" && this.actions.has("design"); // and the page does not know it yet
-    if (!this.state.data?.[`can_${kind}`] && !isChanged) return;
+    const steps = this.state.data?.[kind === "undo" ? "past" : "future"];
+    if (!steps?.length && !isChanged) return;
     this.problem = this.repair = "";
     this.isReleased = false;
     this.state.drop("spec");
     this.state.drop("plan");
-    this.#changeDesign({ kind });
+    this.#change({ kind });
   }
 
   #setDataset(name) {
@@ -196,18 +203,24 @@ export class Lab {
     this.#act(action);
   }
 
-  /** Change the design; what was measured before does not count for the new one. */
-  #changeDesign(action) {
-    this.changedAt = { id: this.curves.history?.id, step: this.curves.history?.facts?.step ?? 0 };
-    this.#change(action);
+  /**
+   * The newest measurement on the sample of unseen pictures, as [step, right, all]; empty where the network on the screen has
+   * none yet: the design is being changed, or its worker has not taken it, or measured none of its steps.
+   */
+  #score() {
+    const since = this.#learnsSince();
+    const newest = this.curves.history?.samples.at(-1) ?? [];
+    return newest[0] > since ? newest : [];
   }
 
-  /** The newest measurement on the sample of unseen pictures, as [step, right, all]; empty where the design has none yet. */
-  #score() {
+  /** The step after which the network on the screen has learned; Infinity where that is not known yet. */
+  #learnsSince() {
     const { history } = this.curves;
-    const newest = history?.samples.at(-1) ?? [];
-    const isOld = this.changedAt && history?.id === this.changedAt.id && newest[0] <= this.changedAt.step;
-    return isOld ? [] : newest;
+    const { data } = this.state;
+    const isChanging = this.state.has("plan") || REPLACING.some((kind) => this.actions.has(kind));
+    const changes = (history?.interventions ?? []).filter(({ order }) => order === "change");
+    if (isChanging || history?.id !== data.run?.id || changes.length < data.run?.changes) return Infinity;
+    return changes.filter(({ setting }) => setting.includes("design")).at(-1)?.step ?? 0;
   }
 
   /** Change what is trained: what was learned is kept where it fits, or the network starts fresh. */
@@ -236,7 +249,7 @@ export class Lab {
 
   #handOver() {
     this.isReleased = false;
-    this.#changeDesign({ kind: "design", spec: this.state.get("spec") });
+    this.#change({ kind: "design", spec: this.state.get("spec") });
   }
 
   #resize(column, sign) {

@@ -62,8 +62,8 @@ export class Curves {
     if (this.history.facts || problem) this.onProgress(); // without facts all rows are read again, at once
   }
 
-  /** Draw both plots. */
-  draw(colours, theme) {
+  /** Draw both plots. @param {number[]} score The newest measurement of the network on the screen, [step, right, all], or empty. */
+  draw(colours, theme, [, correct, total]) {
     const runs = [...this.earlier, ...(this.history ? [this.history] : [])];
     const offsets = [];
     runs.forEach((run, i) => offsets.push(i ? offsets[i - 1] + runs[i - 1].after : 0));
@@ -74,7 +74,6 @@ export class Curves {
     const view = { runs, offsets, end, marks, colours, theme };
     const { smooth } = this.history?.steps ?? {};
     this.loss.draw(view, this.problem || (smooth?.length ? figure(smooth.last) : "–"));
-    const [, correct, total] = this.history?.samples.at(-1) ?? [];
     this.accuracy.draw(view, total ? percent(correct / total) : "–");
   }
 
