@@ -245,19 +245,22 @@ def data_uri(image: np.ndarray) -> str:
     return "data:image/png;base64," + base64.b64encode(png(image)).decode()
 
 
-def strip_html(images: Sequence[np.ndarray], names: Sequence[str]) -> str:
-    """Return the HTML of a wrapping row of pictures, unsmoothed, with names below."""
+def strip_html(
+    images: Sequence[np.ndarray], names: Sequence[str], *, in_one_row: bool = False
+) -> str:
+    """Return the HTML of a row of pictures, unsmoothed, with names below.
+
+    Args:
+        in_one_row: The pictures become small instead of wrapping.
+    """
     figures = "".join(_figure_html(image, name) for image, name in zip(images, names, strict=True))
-    columns = "grid-template-columns:repeat(auto-fill,minmax(44px,1fr))"
-    return f'<div style="display:grid;gap:0.5rem;{columns}">{figures}</div>'
+    row = " row" if in_one_row else ""
+    return f'<div class="strip{row}">{figures}</div>'
 
 
 def _figure_html(image: np.ndarray, name: str) -> str:
     name = html.escape(name)
     return (
-        '<figure style="margin:0;text-align:center;min-width:0">'
-        f'<img src="{data_uri(image)}" alt="Example of class {name}" style="width:100%;'
-        'aspect-ratio:1;image-rendering:pixelated;border-radius:4px;display:block">'
-        '<figcaption style="font-size:0.75rem;opacity:0.75;overflow:hidden;text-overflow:ellipsis;'
-        f'white-space:nowrap">{name}</figcaption></figure>'
+        f'<figure><img src="{data_uri(image)}" alt="Example of class {name}">'
+        f"<figcaption>{name}</figcaption></figure>"
     )

@@ -24,10 +24,10 @@ def show() -> None:
             training_link(info)
         removal(info)
     show_facts(info)
-    upload()
     survey = survey_of(info)
     if info.classes:
         preparation(info)
+    upload()
     if survey is not None:
         folders_panel(info, survey)
     if info.state == "prepared":

@@ -96,7 +96,7 @@ class MapsLayout:
 
 def _heading_row(text: str) -> DeltaGenerator:
     """Show a heading, and return a row for its controls beside it."""
-    row = st.container(horizontal=True, vertical_alignment="center", gap="medium")
+    row = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
     row.header(text, anchor=False, width="content")
     return row
 

@@ -86,7 +86,7 @@ def _describe_ratio(ratio: float) -> str:
 
 
 def _layer_table(a: Side, b: Side, changes: Sequence[LayerChange]) -> None:
-    """Show the layers of both designs side by side, in a table that wraps long names."""
+    """Show the layers of both designs side by side, in a table that is scrolled where it is wide."""
     import pandas as pd
 
     show_equal = st.toggle("Show equal layers", key="compare_equal")
@@ -109,12 +109,13 @@ def _layer_table(a: Side, b: Side, changes: Sequence[LayerChange]) -> None:
         "MACs",
     ]
     st.caption("Parameters and MACs: B minus A.")
-    st.table(
-        pd.DataFrame(rows, columns=headings),
-        border="horizontal",
-        height=_SCROLLED_PIXELS if len(rows) > _MOST_ROWS else "content",
-        alt="Layers of both designs",
-    )
+    with st.container(key="compare_layers"):
+        st.table(
+            pd.DataFrame(rows, columns=headings),
+            border="horizontal",
+            height=_SCROLLED_PIXELS if len(rows) > _MOST_ROWS else "content",
+            alt="Layers of both designs",
+        )
 
 
 def _signed(change: int) -> str:

@@ -25,6 +25,7 @@ from cnnlib.experiments.study import advance_studies
 from cnnlib.experiments.verdict_card import card_of
 from cnnlib.figures.compare import duel_figure
 from cnnlib.figures.theme import CATEGORICAL
+from cnnlib.records.dataset import dataset_title
 from cnnlib.report.document import CARD_STYLE, CHART_STYLE, TABLE_STYLE
 from cnnlib.report.duel_page import class_differences, duel_page, write_card, write_classes
 from cnnlib.runs import studies
@@ -87,15 +88,14 @@ def _describe_live(study: Study) -> tuple[str, float, str]:
 
 def past_duels(current: str | None) -> None:
     """Show links to the other duels that are over, the newest first."""
-    store = run_store()
-    past_studies(
-        ["duel"],
-        current,
-        "Earlier duels",
-        lambda study: duel_state(store, study.id).sentence,
-        "compare",
-        "duel",
-    )
+    past_studies(["duel"], current, "Earlier duels", _describe_past, "compare", "duel")
+
+
+def _describe_past(study: Study) -> str:
+    state = duel_state(run_store(), study.id)
+    duel = state.duel
+    title = f"{duel.name_a} against {duel.name_b} on {dataset_title(duel.a.dataset)}"
+    return f"{title}: {state.sentence}"
 
 
 def _duel(duel_id: str, shown_state: str) -> None:

@@ -27,7 +27,7 @@ from cnnlib.ui.common.components import live_chart
 from cnnlib.ui.common.format import STATE_LABELS, duration, escape_markdown
 from cnnlib.ui.common.messages import errors_shown, show_warning
 from cnnlib.ui.common.shared import run_store
-from cnnlib.ui.common.urls import RESULTS
+from cnnlib.ui.common.urls import put_runs_in_address
 from cnnlib.ui.results.experiment_form import experiment_form
 from cnnlib.ui.results.sections import open_section
 from cnnlib.ui.results.study_view import (
@@ -197,4 +197,11 @@ def _show_trials(state: ExperimentState) -> None:
                 st.caption(escape_markdown(f"{trial.title}: {trial.reason}"))
     ids = [run.id for trial in state.trials for run in trial.runs]
     if ids:
-        st.page_link(RESULTS, label="See these runs in the table", query_params={"run": ids[:60]})
+        st.button(
+            "See these runs in the table",
+            key="experiments_runs",
+            type="tertiary",
+            icon=":material/arrow_forward:",
+            on_click=put_runs_in_address,
+            args=(ids[:60],),
+        )

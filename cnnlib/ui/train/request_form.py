@@ -83,7 +83,7 @@ def _training_form(
     except RecipeError as error:  # the link in the address is damaged
         show_error(error)
         st.stop()
-    usual, more = st.grid(5, min_column_width=110), st.container()
+    usual, more = st.grid(5, min_column_width=114), st.container()
     try:
         recipe = recipe_form(default, usual, more)
         request = _request_fields(info, chosen, fitted, recipe, more)

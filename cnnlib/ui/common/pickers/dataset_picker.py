@@ -89,7 +89,8 @@ def picture_strip(name: str, fingerprint: str) -> str:
     data = prepared(name, fingerprint)
     shown = first_of_each_class(data.train_labels, min(CLASSES_SHOWN, len(data.info.classes)))
     names = [data.info.classes[data.train_labels[index]] for index in shown]
-    return strip_html([data.train_images[index] for index in shown], names)
+    pictures = [data.train_images[index] for index in shown]
+    return strip_html(pictures, names, in_one_row=True)
 
 
 def _show_preparation(info: DatasetInfo) -> None:

@@ -61,8 +61,8 @@ class Grid {
     this.scale = Math.max(1, Math.round(this.data.tile / width));
     while (this.scale > 1 && this.scale * width > available) this.scale--;
     this.cell = [width * this.scale + GAP, height * this.scale + GAP];
-    this.columns = Math.max(1, Math.min(count, Math.floor(available / this.cell[0])));
-    const rows = Math.ceil(count / this.columns);
+    const rows = Math.max(1, Math.ceil(count / Math.max(1, Math.floor(available / this.cell[0]))));
+    this.columns = Math.max(1, Math.ceil(count / rows)); // all rows about equally long
     if (this.sheet?.width !== this.columns * width) {
       const colours = this.data.signed ? divergingColours(this.root) : greyColours();
       this.sheet = sheet(this.read, this.data, this.columns, colours);
