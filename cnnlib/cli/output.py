@@ -190,7 +190,7 @@ class TextProgress:
         parts = [
             f"step {update['step']:,} of {update['total_steps']:,}",
             _number("loss", update["loss"]),
-            f"{update['images_per_second'] or 0:,.0f} images/s",
+            f"{update['images_per_second'] or 0:,.0f} pictures/s",
             self._sample,
             f"{left} left" if left else "",
         ]
@@ -228,7 +228,7 @@ class TextProgress:
         measured_at = f"epoch {facts['weights_epoch']}" if step is None else f"step {step:,}"
         parts = [
             f"{facts['run_id']}  {facts['state']} after {duration(facts['seconds'])}",
-            f"{speed:,.0f} images/s" if speed else "",
+            f"{speed:,.0f} pictures/s" if speed else "",
             f"{accuracy} ({measured_at})" if accuracy else "",
             _share("test accuracy", facts["test_accuracy"]),
         ]

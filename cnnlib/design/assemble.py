@@ -277,7 +277,7 @@ def _check_size(layers: tuple[AnyLayer, ...]) -> None:
     if values > MAX_OUTPUT_VALUES:
         largest = max(leaves, key=lambda leaf: prod(leaf.out_shape))
         raise LayerFitError(
-            f"The layers output {values:,} values for one image, most of them from "
+            f"The layers output {values:,} values for one picture, most of them from "
             f"{layer_in_words(largest.name)}, but at most {MAX_OUTPUT_VALUES:,} are allowed. Use "
             f"fewer channels, or pool more.",
             layer=largest.name,

@@ -177,7 +177,7 @@ def _macs_fed_by_image(layers: tuple[AnyLayer, ...]) -> int:
 
 
 def larger_than_image(size: int, in_size: tuple[int, int, int]) -> str:
-    """Explain a receptive field that is larger than the image, in a sentence; "" for others.
+    """Explain a receptive field that is larger than the picture, in a sentence; "" for others.
 
     Example:
         >>> larger_than_image(10, (1, 28, 28))
@@ -187,8 +187,8 @@ def larger_than_image(size: int, in_size: tuple[int, int, int]) -> str:
     if size <= side:
         return ""
     return (
-        f"A receptive field larger than the image ({size:,} of {side:,} pixels) is the size on an "
-        f"image without edges; what lies outside this image is padding."
+        f"A receptive field larger than the picture ({size:,} of {side:,} pixels) is the size on a "
+        f"picture without edges; what lies outside the real picture is padding."
     )
 
 

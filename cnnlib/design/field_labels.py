@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 FIELD_LABELS = {
-    "in_size": "Image size",
+    "in_size": "Picture size",
     "out_classes": "Classes",
     "channels": "Channels of each convolution",
     "pool_every": "Pool every",

@@ -61,7 +61,7 @@ PARTS: Mapping[Part, str] = {
     "weights": "weights",
     "optimizer": "optimiser state",
     "gradients": "gradients of the weights",
-    "images": "images and labels",
+    "images": "pictures and labels",
     "activations": "outputs of layers",
     "activation_gradients": "gradients of outputs",
     "update": "update of the weights",

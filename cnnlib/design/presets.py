@@ -177,7 +177,7 @@ _PRESETS: dict[str, Preset] = {
         Preset(
             name="three_layer",
             title="Three layers",
-            description="Two convolutions that keep the image size, then one large linear layer.",
+            description="Two convolutions that keep the picture size, then one large linear layer.",
             source="Course texts: a three-layer CNN for CIFAR-10",
             spec=CNNSpec(
                 in_size=(3, 32, 32),
@@ -250,7 +250,7 @@ _PRESETS: dict[str, Preset] = {
         Preset(
             name="cifar_fast",
             title="Fast ResNet for CIFAR-10",
-            description="A small residual network that can be trained on colour images with two "
+            description="A small residual network that can be trained on colour pictures with two "
             "CPU cores.",
             source="CNN Lab",
             spec=CNNSpec(

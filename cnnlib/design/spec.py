@@ -284,7 +284,7 @@ def _image_size(name: str, value: Any) -> tuple[int, int, int]:
     size = checks.sequence(lambda _, entry: entry, at_most=3)(name, value)
     if len(size) != 3:
         raise SpecError(
-            f"{name} is {shown(value)}, but the size of an image is three numbers: "
+            f"{name} is {shown(value)}, but the size of a picture is three numbers: "
             f"channels, height and width. Write all three, like [1, 28, 28]."
         )
     side = checks.integer(1, MAX_IMAGE_SIDE)

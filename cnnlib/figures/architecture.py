@@ -367,7 +367,7 @@ class _Details:
         if layer.macs:
             lines.append(f"MACs: {layer.macs:,} ({layer.macs / self.macs:.1%})")
         size = self.fields[layer.name].size
-        around = " (partly outside the image)" if size > self.side else ""
+        around = " (partly outside the picture)" if size > self.side else ""
         lines.append(f"receptive field: {size} pixels{around}")
         return tuple(lines)
 

@@ -125,7 +125,7 @@ def test_every_field_has_a_name_in_links():
         ("1~ch.6-", "the value in 'ch.6-' cannot be read"),
         ("1~ch.\u0663", "the value in .* cannot be read"),
         ("1~ch.6x999999999", "channels has 201 entries, but at most 200 are allowed"),
-        ("1~in.28x28", "the size of an image is three numbers"),
+        ("1~in.28x28", "the size of a picture is three numbers"),
         ("1~drop.nan", "dropout is nan"),
         ("1~bias.2", "the value in 'bias.2' cannot be read"),
         ("1~stem.8-q", "the value in 'stem.8-q' cannot be read"),

@@ -257,7 +257,7 @@ def test_the_error_for_an_unknown_layer_lists_the_known_ones():
         (
             {"channels": (1024,), "in_size": (3, 1024, 1024), "head": "gap"},
             "features.conv1",
-            "values for one image",
+            "values for one picture",
             None,
         ),
     ],

@@ -90,7 +90,7 @@ def test_a_pool_stride_equal_to_its_kernel_is_dropped():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"in_size": (28, 28)}, "the size of an image is three numbers"),
+        ({"in_size": (28, 28)}, "the size of a picture is three numbers"),
         ({"in_size": (1, 0, 28)}, r"in_size\[1\] \(height\) is 0"),
         ({"in_size": (1, 28, 1025)}, r"in_size\[2\] \(width\) is 1025"),
         ({"in_size": "28x28"}, "in_size is '28x28', but it must be a list"),

@@ -1,4 +1,4 @@
-"""The controls of the tab "More" on the Build page: the image, windows, the stem."""
+"""The controls of the tab "More" on the Build page: the picture, windows, the stem."""
 
 from __future__ import annotations
 
@@ -137,9 +137,9 @@ def _parse_padding(text: str) -> int | str:
 
 _STEPS = "numbers like 1, 2, 1, or 2*5 for five times 2"
 MORE = (
-    _image_size(0, 1, MAX_CHANNELS, "in_channels", "Image channels", "1 for grey, 3 for colour."),
-    _image_size(1, 1, MAX_IMAGE_SIDE, "in_height", "Image height", "Rows of pixels in an image."),
-    _image_size(2, 1, MAX_IMAGE_SIDE, "in_width", "Image width", "Columns of pixels in an image."),
+    _image_size(0, 1, MAX_CHANNELS, "in_channels", "Picture channels", "1 for grey, 3 for colour."),
+    _image_size(1, 1, MAX_IMAGE_SIDE, "in_height", "Picture height", "Rows of pixels in a picture."),
+    _image_size(2, 1, MAX_IMAGE_SIDE, "in_width", "Picture width", "Columns of pixels in a picture."),
     field_control(
         "out_classes",
         "number",
@@ -278,7 +278,7 @@ MORE = (
         "padding",
         "Stem padding",
         "text",
-        'Zeros added on each side of the image, in pixels. "same" keeps the size at stride 1.',
+        'Zeros added on each side of the picture, in pixels. "same" keeps the size at stride 1.',
         read=lambda spec: str(spec.stem and spec.stem.padding),
         write=_with_stem_padding,
     ),

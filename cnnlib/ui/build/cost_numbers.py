@@ -46,7 +46,7 @@ NUMBERS: tuple[Number, ...] = (
     ),
     Number(
         "MACs",
-        "Multiply-accumulate operations of convolutions and linear layers for one image. Biases "
+        "Multiply-accumulate operations of convolutions and linear layers for one picture. Biases "
         "are not counted.",
         lambda cost: cost.macs,
         format_whole,
@@ -60,7 +60,7 @@ NUMBERS: tuple[Number, ...] = (
     ),
     Number(
         "FLOPs, forward",
-        "Floating-point operations of the forward pass for one image: two per MAC.",
+        "Floating-point operations of the forward pass for one picture: two per MAC.",
         lambda cost: cost.flops,
         short_count,
     ),
@@ -78,14 +78,14 @@ NUMBERS: tuple[Number, ...] = (
     ),
     Number(
         "Memory, evaluation",
-        "The same when a batch is classified without training: weights, images, outputs.",
+        "The same when a batch is classified without training: weights, pictures, outputs.",
         lambda cost: cost.evaluation_peak.bytes,
         format_size,
     ),
     Number(
         "Receptive field",
-        "One value of the last feature map depends on a square of the image with this side; next "
-        "to it stands the longer side of the image. It is larger than the image where the square "
+        "One value of the last feature map depends on a square of the picture with this side; next "
+        "to it stands the longer side of the picture. It is larger than the picture where the square "
         "reaches into the padding around it.",
         lambda cost: cost.receptive_field,
         pixels,
@@ -124,7 +124,7 @@ def cost_numbers(numbers: Sequence[Number], cost: Cost, pinned: Cost | None, spe
 
 
 def receptive_field_text(size: int, spec: CNNSpec) -> str:
-    """Format, as ``10 of 28 px``, a receptive field against the longer side of the image."""
+    """Format, as ``10 of 28 px``, a receptive field against the longer side of the picture."""
     if not spec.channels and not spec.stem:
         return "all pixels"
     return f"{size:,} of {max(spec.in_size[1:]):,} px"

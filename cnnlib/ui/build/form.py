@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cnnlib.records.folders import Folders
     from cnnlib.ui.build.control import Control
 
-_OWN_SIZE = "Custom image size"
+_OWN_SIZE = "Custom picture size"
 _OWN_DESIGN = "Custom design"
 
 
@@ -65,7 +65,7 @@ def _dataset_menu(infos: Sequence[DatasetInfo]) -> None:
         key="build_dataset",
         on_change=_record_dataset,
         args=(by_name,),
-        help="The images that the network classifies. They set the input size and the number of "
+        help="The pictures that the network classifies. They set the input size and the number of "
         "outputs.",
     )
     show_control_messages("dataset")

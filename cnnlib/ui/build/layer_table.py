@@ -88,14 +88,14 @@ def _column_config() -> dict[str, Any]:
         "MACs": number(
             format="localized",
             width=82,
-            help="Multiply-accumulate operations for one image, without biases.",
+            help="Multiply-accumulate operations for one picture, without biases.",
         ),
         "% of MACs": share(help="Share of the MACs of the whole network."),
         "Receptive field": number(
             format="%d px",
             width=96,
-            help="Side of the square of the image that one output value depends on. Where it is "
-            "larger than the image, it is the size on an image without edges.",
+            help="Side of the square of the picture that one output value depends on. Where it is "
+            "larger than the picture, it is the size on a picture without edges.",
         ),
         "Memory": number(
             format="%.2f MB", width=66, help="Size of the layer's output for the whole batch."
@@ -111,9 +111,9 @@ def tool_table(plan: Plan, macs: int) -> None:
         macs: The multiply-accumulates that the lab counts.
     """
     st.caption(
-        f"The lab counts {macs:,} multiply-accumulate operations (MACs) for one image: those of "
+        f"The lab counts {macs:,} multiply-accumulate operations (MACs) for one picture: those of "
         f"convolutions and linear layers, without biases. Other tools use other rules. The table "
-        f"shows the totals that they print for one image in evaluation mode."
+        f"shows the totals that they print for one picture in evaluation mode."
     )
     st.markdown("\n".join(tool_rows(plan)))
 

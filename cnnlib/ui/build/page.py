@@ -160,7 +160,7 @@ def training_settings() -> None:
             key="build_batch_size",
             on_change=_record_setting,
             args=("build_batch_size", "batch_size"),
-            help="Images in one training step. Memory and FLOPs of a training step grow with it.",
+            help="Pictures in one training step. Memory and FLOPs of a training step grow with it.",
         )
         optimizer = current_state().optimizer
         show_value("build_optimizer", optimizer)

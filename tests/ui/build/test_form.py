@@ -285,7 +285,7 @@ def test_an_absurd_number_of_repetitions_is_refused_without_making_the_list():
         ({"channels": (1,) * 201}, '"Channels of each convolution" has 201 entries'),
         ({"kernel_size": 65}, '"Kernel sizes" is 65'),
         ({"channels": (6, 16), "stride": (1, 2, 1)}, '"Stride" has 3 entries, but the network has'),
-        ({"in_size": (1, 0, 28)}, '"Image height" is 0'),
+        ({"in_size": (1, 0, 28)}, '"Picture height" is 0'),
         ({"stem": {"channels": 8, "padding": "valid"}}, "\"Stem padding\" is 'valid'"),
         ({"activation": "elu", "activation_params": {"alpha": 11}}, '"Alpha" is 11'),
         (

@@ -25,7 +25,7 @@ export class Bar {
     this.batch = menu("Batch", { "data-testid": "lab-batch" }, (value) => on.onRecipe({ batch_size: Number(value) }));
     this.optimizer = menu("Optimiser", { "data-testid": "lab-optimizer" }, (value) => on.onRecipe({ optimizer: value }));
     this.params = number("Parameters", "lab-params");
-    this.macs = number("MACs a picture", "lab-macs");
+    this.macs = number("MACs per picture", "lab-macs");
     this.memory = number("Memory, training step", "lab-memory");
     this.speed = number("Pictures per second", "lab-speed");
     this.#buildScore();
