@@ -18,8 +18,12 @@ from typing import Any
 import plotly.graph_objects as go
 
 # Pages and canvases read the same file.
-_TOKENS = Path(__file__).parents[1] / "ui" / "common" / "static" / "tokens.css"
-_MARKS = dict(re.findall(r"--mark-(\w+): (#[0-9a-f]{6});", _TOKENS.read_text(encoding="utf-8")))
+_FILE = Path(__file__).parents[1] / "ui" / "common" / "static" / "tokens.css"
+_TOKENS = _FILE.read_text(encoding="utf-8")
+_MARKS = dict(re.findall(r"--mark-(\w+): (#[0-9a-f]{6});", _TOKENS))
+# The colours of a page in both themes, as declarations of CSS.
+_PAGE = _TOKENS.partition("/* Of a component. */")[0]
+PAGE_TOKENS = "".join(re.findall(r"--[\w-]+: [^;]+;", _PAGE))
 BLUE, ORANGE, GREEN = _MARKS["blue"], _MARKS["orange"], _MARKS["green"]
 VERMILION, PURPLE, SKY, GREY = (_MARKS[name] for name in ("vermilion", "purple", "sky", "grey"))
 

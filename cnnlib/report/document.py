@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from cnnlib.figures.theme import CATEGORICAL
+from cnnlib.figures.theme import CATEGORICAL, PAGE_TOKENS
 
 _SERIES = "".join(f".c{number}{{--c:{colour}}}" for number, colour in enumerate(CATEGORICAL))
 # Of the charts, with the colours --text, --muted, --line and --page of what they stand in.
@@ -54,11 +54,8 @@ td,th{overflow-wrap:break-word}
 td.number,th.number{text-align:right;padding-left:.7rem;white-space:nowrap}
 """
 STYLE = (
+    f":root{{color-scheme:light dark;{PAGE_TOKENS}}}"
     """
-:root{color-scheme:light dark;--page:#fff;--text:#1b2530;--muted:#56626e;--line:#d6dce2;
---card:#f4f6f8;--good:#0b7a5e}
-@media (prefers-color-scheme:dark){:root{--page:#13171c;--text:#e6eaee;--muted:#a2adb8;
---line:#37414b;--card:#1c2229;--good:#3cc39d}}
 *{box-sizing:border-box}
 body{font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;margin:0 auto;
 max-width:62rem;padding:1.5rem 1rem 3rem;background:var(--page);color:var(--text)}
@@ -78,7 +75,7 @@ padding:0;list-style:none}
 .tiles li{background:var(--card);border-radius:6px;padding:.5rem;font-size:.78rem;line-height:1.35;
 overflow-wrap:anywhere}
 .tiles img{display:block;width:100%;aspect-ratio:1;object-fit:contain;image-rendering:pixelated;
-border-radius:3px;margin-bottom:.35rem;background:#808080}
+border-radius:3px;margin-bottom:.35rem;background:var(--track)}
 .tiles small{white-space:nowrap;color:var(--muted)}.tiles div{margin-top:.1rem}
 .right{color:var(--good);font-weight:600}
 .rows td,.rows th{white-space:nowrap}
@@ -86,8 +83,7 @@ border-radius:3px;margin-bottom:.35rem;background:#808080}
 th,td{padding-right:.4rem}td.number,th.number{padding-left:.4rem}
 tbody th{min-width:7rem}.hero{padding:.9rem 1rem}}
 @page{size:A4;margin:14mm 13mm}
-@media print{:root{color-scheme:light;--page:#fff;--text:#000;--muted:#444;--line:#ccc;
---card:#f4f6f8;--good:#0b7a5e}
+@media print{:root{color-scheme:light}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}
 body{font-size:10pt;max-width:none;padding:0}
 h1{font-size:18pt}h2{font-size:12.5pt;margin-top:1.2rem}h1,h2,h3,caption,figcaption,.note,h2+p{

@@ -14,6 +14,7 @@ import pytest
 
 import cnnlib
 from cnnlib.figures import theme
+from cnnlib.report import document
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -140,6 +141,25 @@ def test_signed_values_stand_out_the_more_the_further_they_are_from_zero(mode):
 def test_figures_have_the_colours_of_the_theme():
     assert list(theme.CATEGORICAL) == THEME["chartCategoricalColors"]
     assert list(theme.DIVERGING) == THEME["chartDivergingColors"]
+
+
+@pytest.mark.parametrize(
+    ("token", "setting"),
+    [
+        ("page", "backgroundColor"),
+        ("text", "textColor"),
+        ("card", "secondaryBackgroundColor"),
+        ("line", "borderColor"),
+    ],
+)
+def test_pages_and_reports_have_the_colours_of_the_theme(token, setting):
+    pair = f"light-dark({THEME['light'][setting]}, {THEME['dark'][setting]})"
+    assert f"--{token}: {pair};" in theme.PAGE_TOKENS
+
+
+def test_a_report_has_no_colours_of_its_own():
+    own = document.STYLE.replace(theme.PAGE_TOKENS, "")
+    assert set(re.findall(r"#[0-9a-f]{3,6}\b", own)) == set(theme.CATEGORICAL)
 
 
 def test_colours_of_marks_are_declared_once_and_those_of_a_page_are_of_the_theme():

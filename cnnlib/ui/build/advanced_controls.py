@@ -138,8 +138,8 @@ def _parse_padding(text: str) -> int | str:
 _STEPS = "numbers like 1, 2, 1, or 2*5 for five times 2"
 MORE = (
     _image_size(0, 1, MAX_CHANNELS, "in_channels", "Picture channels", "1 for grey, 3 for colour."),
-    _image_size(1, 1, MAX_IMAGE_SIDE, "in_height", "Picture height", "Rows of pixels in a picture."),
-    _image_size(2, 1, MAX_IMAGE_SIDE, "in_width", "Picture width", "Columns of pixels in a picture."),
+    _image_size(1, 1, MAX_IMAGE_SIDE, "in_height", "Picture height", "In pixels."),
+    _image_size(2, 1, MAX_IMAGE_SIDE, "in_width", "Picture width", "In pixels."),
     field_control(
         "out_classes",
         "number",

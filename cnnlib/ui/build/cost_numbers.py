@@ -85,8 +85,8 @@ NUMBERS: tuple[Number, ...] = (
     Number(
         "Receptive field",
         "One value of the last feature map depends on a square of the picture with this side; next "
-        "to it stands the longer side of the picture. It is larger than the picture where the square "
-        "reaches into the padding around it.",
+        "to it stands the longer side of the picture. It is larger than the picture where the "
+        "square reaches into the padding around it.",
         lambda cost: cost.receptive_field,
         pixels,
         less_is_better=None,

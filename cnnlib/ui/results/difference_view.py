@@ -86,7 +86,7 @@ def _describe_ratio(ratio: float) -> str:
 
 
 def _layer_table(a: Side, b: Side, changes: Sequence[LayerChange]) -> None:
-    """Show the layers of both designs side by side, in a table that is scrolled where it is wide."""
+    """Show the layers of both designs side by side, in a table that scrolls where it is wide."""
     import pandas as pd
 
     show_equal = st.toggle("Show equal layers", key="compare_equal")

@@ -181,7 +181,8 @@ def _choose_side(
         show_error(error)
         return None
     costs = cost(plan(spec))
-    st.caption(f"{short_count(costs.params)} parameters, {short_count(costs.macs)} MACs per picture")
+    params, macs = short_count(costs.params), short_count(costs.macs)
+    st.caption(f"{params} parameters, {macs} MACs per picture")
     side = replace(side, spec=spec)
     if not has_recipe:
         st.caption("Trained with the recipe of A.")

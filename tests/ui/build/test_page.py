@@ -98,8 +98,8 @@ def test_a_receptive_field_larger_than_the_image_is_explained():
     assert field_notes(opened()) == []
     # The stem: 3. Six convolutions at jump 1: 15; one at 1 and five at 2: 37; at 2 and 4: 81.
     assert field_notes(change(opened(), "preset", "resnet20")) == [
-        "A receptive field larger than the picture (81 of 28 pixels) is the size on a picture without "
-        "edges; what lies outside the real picture is padding."
+        "A receptive field larger than the picture (81 of 28 pixels) is the size on a picture "
+        "without edges; what lies outside the real picture is padding."
     ]
 
 
