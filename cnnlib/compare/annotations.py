@@ -35,6 +35,8 @@ class Annotation:
 
 def annotation_of(row: Row, annotations: Mapping[str, Annotation]) -> Annotation:
     """Return the annotation of a row, which an earlier version may have stored by mode."""
+    if not annotations:
+        return Annotation()
     known = (annotations[key] for key in (row.key, *row.earlier_keys) if key in annotations)
     return next(known, Annotation())
 

@@ -157,8 +157,11 @@ class ResultsTable:
 
     def own_trash(self) -> dict[str, float]:
         """Return the runs in the trash that this person may restore or remove permanently."""
+        trash = self.trash()
+        if not trash:
+            return {}
         others = {run.id for run in self.store.runs() if not self.store.may_change(run.owner)}
-        return {run_id: when for run_id, when in self.trash().items() if run_id not in others}
+        return {run_id: when for run_id, when in trash.items() if run_id not in others}
 
     def empty_trash(self, older_than_seconds: float = 0.0) -> list[str]:
         """Remove the runs in the trash, with their files; returns their ids."""

@@ -37,12 +37,12 @@ def summary(values: Sequence[float], level: float = 0.95) -> Summary | None:
     """
     if not values:
         return None
+    if len(values) == 1:
+        return Summary(1, float(values[0]))
     from scipy.special import stdtrit  # SciPy takes long to import
 
     array = np.asarray(values, dtype=float)
     count, mean = len(array), float(array.mean())
-    if count == 1:
-        return Summary(1, mean)
     sd = float(array.std(ddof=1))
     reach = float(stdtrit(count - 1, (1 + level) / 2)) * sd / count**0.5
     return Summary(count, mean, sd, Interval(mean - reach, mean + reach, level))

@@ -531,6 +531,12 @@ def test_a_deleted_run_can_be_brought_back_until_the_basket_is_emptied(store):
         store.run(run_id)
 
 
+def test_without_a_deleted_run_no_runs_are_read_for_the_basket(store, monkeypatch):
+    a_finished_run(store)
+    monkeypatch.setattr(store, "runs", None)  # a call fails
+    assert ResultsTable(store).own_trash() == {}
+
+
 def test_what_was_noted_on_a_run_that_stands_alone_comes_back_with_it(store):
     run_id = a_finished_run(store, origin=Origin("another", 10))
     desk, note = ResultsTable(store), Annotation(name="mine", tags=("course",))
