@@ -160,6 +160,13 @@ def test_after_a_verdict_the_form_proposes_the_winner_against_another_preset(sto
     assert "lenet5" not in b and "tiny99" not in b and not b.startswith("Result")
 
 
+def test_an_earlier_duel_is_listed_with_both_designs_and_its_dataset(store):
+    duel_id = fight(store)
+    button = open_page(COMPARE).button(key=f"compare_past_{duel_id}")
+    assert button.label.startswith("lenet5 against tiny99 on Digits")
+    assert "tiny99 is better by 5.00 points" in button.label
+
+
 def test_a_running_duel_is_on_top_with_the_progress_of_its_pair(store):
     app = open_page(COMPARE)
     choose(app, "(lenet5)", "(tiny99)")
@@ -341,6 +348,15 @@ def test_experiment_without_a_name_is_labelled_by_its_settings(store):
     assert again.button(key=f"experiments_past_{plan.id}").label.startswith(
         "Filters per convolution (K), Learning rate: grid"
     )
+
+
+def test_the_runs_of_an_experiment_are_chosen_in_the_table(store):
+    app = open_page(EXPERIMENTS)
+    vary(app, K=["4", "8"], lr=["0.1"])
+    app.button(key="experiments_start").click().run()
+    app.button(key="experiments_runs").click().run()
+    assert not app.exception
+    assert sorted(app.query_params["run"]) == sorted(run.id for run in store.runs())
 
 
 # -- the results table -----------------------------------------------------------------------------
