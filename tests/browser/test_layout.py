@@ -11,29 +11,28 @@ pytestmark = pytest.mark.browser
 PHONE = {"width": 420, "height": 900}
 
 
-def tops(page: Page, *selectors: str) -> list[float]:
-    """The upper edges of all elements of some selectors, rounded to half pixels."""
-    found = [each for selector in selectors for each in page.locator(selector).all()]
-    assert len(found) >= len(selectors)
-    return [round(2 * each.bounding_box()["y"]) / 2 for each in found]
+def edges(page: Page, side: str, *selectors: str) -> list[float]:
+    """The "top" or "bottom" of the visible elements of some selectors at one moment, rounded."""
+    for selector in selectors:
+        expect(page.locator(selector).first).to_be_visible()
+    found = page.evaluate(_EDGES, [side, ", ".join(selectors)])
+    return [round(2 * each) / 2 for each in found]
 
 
-def bottoms(page: Page, *selectors: str) -> list[float]:
-    """The lower edges of the first element of each selector, rounded to half pixels."""
-    boxes = [page.locator(selector).first.bounding_box() for selector in selectors]
-    return [round(2 * (box["y"] + box["height"])) / 2 for box in boxes]
+_EDGES = """([side, selector]) =>
+  [...document.querySelectorAll(selector)].map((each) => each.getBoundingClientRect())
+    .filter(({ height }) => height).map((box) => box[side])"""
 
 
 def test_the_controls_of_a_row_and_their_labels_stand_in_lines(url, page):
     fit("lenet5", "digits", Recipe(epochs=1), device="cpu")
     page.goto(f"{url}/data?dataset=digits")
     expect(page.locator(".sheet section")).to_have_count(10)
-    labels = tops(page, ".st-key-data_split label p", ".st-key-data_class label p")
-    assert labels[0] == labels[1]
-    link, remove = bottoms(
-        page, 'a:has-text("Train on Digits")', '[data-testid="stPopoverButton"]:has-text("Remove")'
-    )
-    assert link == remove
+    row = [".st-key-data_split [data-testid=stWidgetLabel]", ".st-key-data_class label"]
+    assert len(set(edges(page, "top", *row))) == 1
+    actions = ["[data-testid=stHorizontalBlock] [data-testid=stPageLink-NavLink]"]
+    actions += ["[data-testid=stHorizontalBlock] [data-testid=stPopoverButton]"]
+    assert len(set(edges(page, "bottom", *actions))) == 1
 
 
 def test_on_a_phone_the_classes_of_draw_and_of_a_dataset_are_one_row(url, page):
@@ -41,7 +40,7 @@ def test_on_a_phone_the_classes_of_draw_and_of_a_dataset_are_one_row(url, page):
     page.set_viewport_size(PHONE)
     page.goto(f"{url}/draw")
     expect(page.locator(".st-key-draw_label [role=radio]")).to_have_count(10)
-    assert len(set(tops(page, ".st-key-draw_label [role=radio]"))) == 1
+    assert len(set(edges(page, "top", ".st-key-draw_label [role=radio]"))) == 1
     page.goto(f"{url}/train?dataset=digits")
     expect(page.locator(".strip img")).to_have_count(10)
-    assert len(set(tops(page, ".strip img"))) == 1
+    assert len(set(edges(page, "top", ".strip img"))) == 1
