@@ -51,7 +51,7 @@ class Folders:
 
 
 # Keys of stored files are paths below the folder of runs, and the same in an object store.
-RUNS, UPLOADS, PREPARED, DESIGNS = "files", "datasets", "prepared", "designs"
+RUNS, UPLOADS, PREPARED = "files", "datasets", "prepared"
 
 
 def run_prefix(run_id: str) -> str:

@@ -66,7 +66,7 @@ class Database:
         self._engine = _create_engine(url, connections)
         self._write_engine = self._engine.execution_options(cnnlab_writes=True)
         self._check_connection()
-        self._create_tables()
+        self._create_tables(folders.runs)
         if folders.database and not folders.files:
             self.check_folder(folders.runs)
 
@@ -169,7 +169,7 @@ class Database:
             text = text.replace(password, "***")
         return text
 
-    def _create_tables(self) -> None:
+    def _create_tables(self, runs: Path) -> None:
         """Create the tables if there are none, upgrade older ones, and check their version."""
         with self.read() as connection:
             is_new = not sa.inspect(connection).has_table("meta")
@@ -182,7 +182,7 @@ class Database:
         with self.read() as connection:
             version = self._read_meta(connection, "schema_version")
         if version in migrations.FROM:
-            version = self._upgrade()
+            version = self._upgrade(runs)
         if version != str(tables.SCHEMA_VERSION):
             raise StoreError(
                 f"The run store {self._address} has version {version}, but this program needs "
@@ -190,15 +190,18 @@ class Database:
                 "another folder."
             )
 
-    def _upgrade(self) -> str | None:
+    def _upgrade(self, runs: Path) -> str | None:
         """Upgrade the tables of an older version and return the version that they then have."""
         with self.write() as connection:
             self.lock(connection)
             version = self._read_meta(connection, "schema_version")  # may be upgraded by now
+            has_design_files = version in migrations.FROM
             while version in migrations.FROM:
                 version = migrations.FROM[version](connection)
                 is_version = tables.meta.c.key == "schema_version"
                 connection.execute(sa.update(tables.meta).where(is_version).values(value=version))
+            if has_design_files:
+                migrations.take_designs(connection, runs)
         return version
 
     def identity(self) -> str:

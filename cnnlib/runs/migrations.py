@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -54,6 +57,31 @@ def _to_7(connection: sa.Connection) -> str:
     return "7"
 
 
+def _to_8(connection: sa.Connection) -> str:
+    """Create the table of saved designs; `take_designs` fills it."""
+    tables.metadata.create_all(connection, tables=[tables.saved_designs])
+    return "8"
+
+
+def take_designs(connection: sa.Connection, runs: Path) -> None:
+    """Copy the saved designs, files in the folder of runs before version 8; the files stay."""
+    designs = {(each["owner"], each["name"]): each for each in _design_files(runs / "designs")}
+    if designs:
+        connection.execute(sa.insert(tables.saved_designs), [*designs.values()])
+
+
+def _design_files(folder: Path) -> Generator[dict[str, Any]]:
+    """Read ``<hash>.json`` of the operator and ``<owner>/<hash>.json`` of other people."""
+    for file in sorted(folder.rglob("[!.]*.json")):
+        try:
+            values = json.loads(file.read_text(encoding="utf-8"))
+            row = {"name": str(values["name"]), "spec": values["spec"]}
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
+            continue
+        owner = file.parent.relative_to(folder).as_posix()
+        yield row | {"owner": "" if owner == "." else owner}
+
+
 # The version of a store -> the function that upgrades it to the next one, and returns that version.
 FROM: dict[str | None, Callable[[sa.Connection], str]] = {
     "1": _to_2,
@@ -62,4 +90,5 @@ FROM: dict[str | None, Callable[[sa.Connection], str]] = {
     "4": _to_5,
     "5": _to_6,
     "6": _to_7,
+    "7": _to_8,
 }

@@ -1,21 +1,22 @@
-"""A person's saved designs, by name, each in one JSON file."""
+"""A person's saved designs, by name."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
 
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import SpecError, StoreError
-from cnnlib.records.files import file_errors, replacing
-from cnnlib.records.folders import Folders
+from cnnlib.runs.tables import saved_designs
 from cnnlib.units import plural
+
+if TYPE_CHECKING:
+    from cnnlib.runs.access.store_access import StoreAccess
 
 NAME_LIMIT = 60
 MOST_DESIGNS = 500
-FILE_LIMIT_BYTES = 100_000
 
 
 @dataclass(frozen=True)
@@ -27,53 +28,50 @@ class SavedDesign:
 
 
 class SavedDesigns:
-    """The saved designs in one folder; in class mode, each owner has a folder.
+    """The saved designs of the person of a store; outside class mode, of all.
 
-    A file's name is a hash of the design's name, so that any name is safe and has one file.
+    Raises:
+        StoreError: (all methods) The store cannot be read or written.
     """
 
-    def __init__(self, folders: Folders, owner: str = "") -> None:
-        self.folder = folders.runs / "designs" / owner
+    def __init__(self, store: StoreAccess) -> None:
+        self._store = store
+        self._is_own = saved_designs.c.owner == store.owner
 
     def designs(self) -> list[SavedDesign]:
-        """All designs, sorted by name; files that are not designs are skipped."""
-        files = self.folder.glob("[!.]*.json") if self.folder.is_dir() else ()
-        read = (_read(file) for file in files)
+        """All designs, sorted by name; those that this version cannot read are skipped."""
+        wanted = sa.select(saved_designs.c.name, saved_designs.c.spec).where(self._is_own)
+        with self._store.database.read() as connection:
+            read = [_read(row.name, row.spec) for row in connection.execute(wanted)]
         return sorted((design for design in read if design), key=lambda d: d.name.casefold())
 
     def save(self, name: str, spec: CNNSpec) -> str:
         """Save a design, replacing one of the same name; returns the cleaned name.
 
         Raises:
-            StoreError: The name is empty or too long, there are too many designs, or the file
-                cannot be written.
+            StoreError: The name is empty or too long, or there are too many designs.
         """
         name = _clean_name(name)
-        file = self._file(name)
-        if not file.exists() and len(self.designs()) >= MOST_DESIGNS:
-            raise StoreError(
-                f"There are {MOST_DESIGNS} saved designs, the maximum. Remove one first."
-            )
-        text = json.dumps({"name": name, "spec": spec.to_dict()}, indent=2)
-        advice = "Free some space, or allow writing there."
-        with file_errors(StoreError, f"The design cannot be written to {self.folder}", advice):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with replacing(file) as place:
-                place.write_text(text, encoding="utf-8")
+        store = self._store
+        count = sa.select(sa.func.count()).select_from(saved_designs).where(self._is_own)
+        with store.database.write() as connection:
+            store.database.lock(connection)
+            connection.execute(self._removal(name))
+            if (connection.scalar(count) or 0) >= MOST_DESIGNS:
+                raise StoreError(
+                    f"There are {MOST_DESIGNS} saved designs, the maximum. Remove one first."
+                )
+            values = {"owner": store.owner, "name": name, "spec": spec.to_dict()}
+            connection.execute(sa.insert(saved_designs).values(**values))
         return name
 
     def remove(self, name: str) -> None:
-        """Remove a design; a missing one is no error.
+        """Remove a design; a missing one is no error."""
+        with self._store.database.write() as connection:
+            connection.execute(self._removal(name))
 
-        Raises:
-            StoreError: Its file cannot be removed.
-        """
-        what = f"The design cannot be removed from {self.folder}"
-        with file_errors(StoreError, what, "Allow writing there."):
-            self._file(name).unlink(missing_ok=True)
-
-    def _file(self, name: str) -> Path:
-        return self.folder / f"{hashlib.sha256(name.encode()).hexdigest()[:24]}.json"
+    def _removal(self, name: str) -> sa.Delete:
+        return sa.delete(saved_designs).where(self._is_own, saved_designs.c.name == name)
 
 
 def _clean_name(name: str) -> str:
@@ -91,12 +89,9 @@ def _clean_name(name: str) -> str:
     return name
 
 
-def _read(file: Path) -> SavedDesign | None:
-    """Read a design from a file; None if the file is not a valid design."""
+def _read(name: str, values: Any) -> SavedDesign | None:
+    """Return a design; None if the values are not those of one."""
     try:
-        if file.stat().st_size > FILE_LIMIT_BYTES:
-            return None
-        values = json.loads(file.read_text(encoding="utf-8"))
-        return SavedDesign(str(values["name"]), CNNSpec.from_dict(values["spec"]))
-    except (OSError, ValueError, TypeError, KeyError, SpecError, RecursionError):
+        return SavedDesign(name, CNNSpec.from_dict(values))
+    except (ValueError, TypeError, KeyError, SpecError):
         return None

@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from cnnlib.records.events import STEP_COLUMNS
 
-SCHEMA_VERSION = 7  # to be raised with every change of a table, with an upgrade in `migrations`
+SCHEMA_VERSION = 8  # to be raised with every change of a table, with an upgrade in `migrations`
 
 
 class Json(TypeDecorator[Any]):
@@ -213,6 +213,14 @@ row_annotations: Table = Table(
     metadata,
     Column("subject", Text, primary_key=True),  # key of a row, or id of a run
     Column("body", Json, nullable=False),
+)
+
+saved_designs: Table = Table(
+    "saved_designs",
+    metadata,
+    Column("owner", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("spec", Json, nullable=False),
 )
 
 studies: Table = Table(

@@ -96,7 +96,8 @@ def test_its_archive_is_imported(version, recorded):
 
 
 def test_its_saved_designs_are_the_same(folders, recorded):
-    found = {design.name: design.spec.to_dict() for design in SavedDesigns(folders).designs()}
+    with closing(RunStore(folders)) as store:
+        found = {design.name: design.spec.to_dict() for design in SavedDesigns(store).designs()}
     assert {
         name: CNNSpec.from_dict(spec).to_dict() for name, spec in recorded["shelf"].items()
     } == found

@@ -122,8 +122,8 @@ def test_a_browser_without_cookies_owns_what_its_session_starts(store, browser):
 
 
 def test_each_person_has_their_own_saved_designs(store, browser):
-    SavedDesigns(store.folders, owner_of(ADA)).save("ada's", CNNSpec())
-    SavedDesigns(store.folders).save("the teacher's", CNNSpec())
+    SavedDesigns(store.on_behalf_of(owner_of(ADA))).save("ada's", CNNSpec())
+    SavedDesigns(store).save("the teacher's", CNNSpec())
     for number, opens in ((ADA, True), (BOB, False)):
         app = browser(number, BUILD)
         app.session_state["build_panel"] = "Saved"

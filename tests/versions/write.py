@@ -72,18 +72,20 @@ def _designs() -> dict[str, Any]:
     from cnnlib.design.link import encode
     from cnnlib.design.plan import plan
     from cnnlib.design.presets import preset, presets
-    from cnnlib.records.folders import Folders
+    from cnnlib.runs import RunStore
     from cnnlib.runs.saved_designs import SavedDesigns
 
     specs = [each.spec for each in presets()] + list(random_specs(RANDOM_DESIGNS, seed=1))
-    shelf = SavedDesigns(Folders.from_environment())
-    for name in ("lenet5", "tiny99"):
-        shelf.save(f"my {name} <é>", preset(name).spec)
+    with closing(RunStore()) as store:
+        shelf = SavedDesigns(store)
+        for name in ("lenet5", "tiny99"):
+            shelf.save(f"my {name} <é>", preset(name).spec)
+        saved = shelf.designs()
     return {
         "designs": [
             {"link": encode(s), "spec": s.to_dict(), "params": cost(plan(s)).params} for s in specs
         ],
-        "shelf": {design.name: design.spec.to_dict() for design in shelf.designs()},
+        "shelf": {design.name: design.spec.to_dict() for design in saved},
     }
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from cnnlib.errors import StoreError
-from cnnlib.records.folders import DESIGNS, PREPARED, RUNS, UPLOADS
+from cnnlib.records.folders import PREPARED, RUNS, UPLOADS
 from cnnlib.records.stored.folder_files import FolderFiles
 from cnnlib.records.stored.opening import open_files
 from cnnlib.runs import tables
@@ -68,7 +68,6 @@ def move_store(source: Folders, target: Folders) -> Moved:
             try:
                 if not keeps_files:
                     _copy_files(source, old_files, new_files, copied)
-                    _copy_designs(source, target)
                 store_id = read_id(old_files) if keeps_files else secrets.token_hex(16)
                 if new_files.is_remote and not keeps_files:
                     copied["store.id"] = 0
@@ -202,14 +201,6 @@ def _prepared_keys(
         if key.startswith(before) and name.endswith(".npy") and "/" not in name:
             yield key, f"{after}{name}"
     yield info, info
-
-
-def _copy_designs(source: Folders, target: Folders) -> None:
-    """Copy saved designs, which lie in the folder of runs, always."""
-    if source.runs != target.runs and (source.runs / DESIGNS).is_dir():
-        old, new = FolderFiles(source.runs), FolderFiles(target.runs)
-        for each in old.names(f"{DESIGNS}/"):
-            new.put(each.key, old.fetch(each.key))
 
 
 def _digest(path: Path) -> bytes:

@@ -17,7 +17,7 @@ from cnnlib.figures.labels import describe_design
 from cnnlib.runs.saved_designs import NAME_LIMIT, SavedDesigns
 from cnnlib.ui.build.session import apply_change, control_error, show_control_messages, spec_change
 from cnnlib.ui.common.format import escape_markdown
-from cnnlib.ui.common.shared import folders, run_store
+from cnnlib.ui.common.shared import run_store
 
 if TYPE_CHECKING:
     from cnnlib.design.plan import Plan
@@ -70,7 +70,7 @@ def design_json(spec: CNNSpec) -> str:
 
 
 def design_from_json(content: bytes) -> CNNSpec:
-    """Parse the text of `design_json`, or of a file in the folder of saved designs.
+    """Parse the text of `design_json`, or of a saved design, which was a file before version 8.
 
     Raises:
         SpecError: The content is not JSON, or not a design.
@@ -107,7 +107,7 @@ def _download(label: str, name: str, content: str, tooltip: str) -> None:
 
 def saved_designs_panel() -> None:
     """Show a form that saves the design by name, and the saved ones to open or remove."""
-    saved = SavedDesigns(folders(), run_store().owner)
+    saved = SavedDesigns(run_store())
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(
             "Name",

@@ -75,7 +75,7 @@ def known_designs() -> dict[str, Side]:
         sides.append((_YOURS, Side("your design", decode(link))))
     sides += [
         (f"Saved: {design.name}", Side(design.name, design.spec))
-        for design in SavedDesigns(folders(), run_store().owner).designs()
+        for design in SavedDesigns(run_store()).designs()
     ]
     sides += [
         (f"{each.title} ({each.name})", Side(each.name, each.spec, each.name)) for each in presets()

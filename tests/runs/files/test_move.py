@@ -13,6 +13,7 @@ from example_runs import a_request, a_running_run, an_epoch, steps, the_end
 from cnnlib.cli.main import main
 from cnnlib.data.prepare import prepare
 from cnnlib.data.prepared import load_prepared
+from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import FilesUnreachable, StoreError
 from cnnlib.records.events import Intervention, WeightsSaved
 from cnnlib.records.folders import Folders, run_key
@@ -20,6 +21,7 @@ from cnnlib.records.stored.folder_files import FolderFiles
 from cnnlib.runs import RunStore, tables
 from cnnlib.runs.files import move as move_module
 from cnnlib.runs.files.move import move_store
+from cnnlib.runs.saved_designs import SavedDesigns
 
 KEY = "snapshot-00000004.safetensors"
 
@@ -33,9 +35,8 @@ def source(tmp_path) -> Folders:
     for name in (f"datasets/pets/cats/{number}.png" for number in range(3)):
         (folders.runs / name).parent.mkdir(parents=True, exist_ok=True)
         (folders.runs / name).write_bytes(name.encode())
-    (folders.runs / "designs").mkdir()
-    (folders.runs / "designs" / "mine.json").write_text("{}")
     with closing(RunStore(folders)) as store:
+        SavedDesigns(store).save("mine", CNNSpec())
         run_id, worker_id = a_running_run(store)
         path = store.folders.run(run_id) / KEY
         path.parent.mkdir(parents=True)
@@ -93,7 +94,8 @@ def test_a_store_moves_to_postgresql_and_an_object_store_and_back(source, target
     assert moved.files == len(files) + 5  # the prepared copy: four arrays and its record
     elsewhere = replace(target, data=tmp_path / "other-data", runs=tmp_path / "other-cache")
     load_prepared("digits", elsewhere).verify()
-    assert (target.runs / "designs" / "mine.json").exists()
+    with closing(RunStore(target)) as store:
+        assert [design.name for design in SavedDesigns(store).designs()] == ["mine"]
 
     back = Folders(tmp_path / "back-data", tmp_path / "back")
     move_store(target, back)
@@ -211,7 +213,7 @@ def test_a_place_that_is_not_empty_is_refused(source, target, tmp_path):
         move_store(source, other)
     with pytest.raises(StoreError, match="same database as the old one"):
         move_store(source, replace(source, files=target.files))
-    FolderFiles(other.runs).put(run_key("r1", KEY), source.runs / "designs" / "mine.json")
+    FolderFiles(other.runs).put(run_key("r1", KEY), source.runs / "cnnlab.db")
     with pytest.raises(StoreError, match="is not empty: it holds files/r1/"):
         move_store(source, other)
 

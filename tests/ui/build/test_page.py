@@ -1,6 +1,7 @@
 """The Build page through AppTest: controls, numbers, address, files and saved designs."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,8 @@ from apps import AppTest, components
 from cnnlib.design import link
 from cnnlib.design.presets import preset, presets
 from cnnlib.design.spec import CNNSpec
-from cnnlib.records.folders import Folders
-from cnnlib.runs.saved_designs import SavedDesigns
+from cnnlib.runs import RunStore
+from cnnlib.runs.saved_designs import SavedDesign, SavedDesigns
 from cnnlib.ui.build.channels import format_list
 from cnnlib.ui.build.controls import GROUPS
 from cnnlib.ui.build.cost_numbers import NUMBERS, format_whole
@@ -18,6 +19,12 @@ from cnnlib.ui.build.files import design_from_json, design_json
 
 PAGE = Path(__file__).resolve().parents[3] / "pages" / "build.py"
 CIFAR_RESNET = preset("resnet20").spec
+
+
+def designs() -> list[SavedDesign]:
+    """The saved designs."""
+    with closing(RunStore()) as store:
+        return SavedDesigns(store).designs()
 
 
 def opened(**address: str) -> AppTest:
@@ -293,7 +300,8 @@ def test_an_uploaded_design_removes_the_error_and_the_text_of_the_design_before(
 
 
 def test_a_saved_design_removes_the_error_and_the_text_of_the_design_before():
-    SavedDesigns(Folders.from_environment()).save("cnn3", preset("cnn3").spec)
+    with closing(RunStore()) as store:
+        SavedDesigns(store).save("cnn3", preset("cnn3").spec)
     page = open_tab(with_a_bad_list(), "build_panel", "Saved")
     assert has_no_error(press(page, "open_0"))
 
@@ -506,12 +514,11 @@ def test_a_design_is_saved_opened_and_removed():
     page = open_tab(change(opened(), "width", 12), "build_panel", "Saved")
     page.text_input(key="build_saved_name").set_value("Wide *LeNet*")
     page = press(page, "save")
-    saved = SavedDesigns(Folders.from_environment()).designs()
-    assert [(d.name, d.spec.channels) for d in saved] == [("Wide *LeNet*", (12, 32))]
+    assert [(d.name, d.spec.channels) for d in designs()] == [("Wide *LeNet*", (12, 32))]
     page = press(press(page, "undo"), "open_0")
     assert spec(page).channels == (12, 32)
     press(page, "remove_0")
-    assert SavedDesigns(Folders.from_environment()).designs() == []
+    assert designs() == []
 
 
 def test_a_name_is_needed_to_save():
