@@ -92,6 +92,10 @@ class Session:
         except (httpx.RemoteProtocolError, httpx.ReadError):
             return await self._http.request(method, address, **options)
 
+    def take_cookies(self, other: Session) -> None:
+        """Become a tab of the browser of another session."""
+        self._http.cookies.update(other._http.cookies)
+
     @property
     def runs_in_address(self) -> list[str]:
         """The ids of the runs in the page's current address."""

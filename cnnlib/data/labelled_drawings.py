@@ -8,7 +8,7 @@ that the network was trained on, to prevent catastrophic forgetting (rehearsal; 
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +25,7 @@ from cnnlib.data.drawings import (
     short_name,
     write_options,
 )
-from cnnlib.data.stored_datasets import pull_uploads, push_upload
+from cnnlib.data.stored_datasets import pull_uploads, push_upload, remove_stored
 from cnnlib.errors import DataError
 from cnnlib.records.dataset import drawings_title
 from cnnlib.records.files import replacing
@@ -46,17 +46,25 @@ _MAX_COPIES = 40  # of one drawing
 
 
 def make_fine_tune_dataset(
-    prepared: Prepared, folders: Folders, seed: int = 0, owner: str = ""
+    prepared: Prepared,
+    folders: Folders,
+    seed: int = 0,
+    owner: str = "",
+    reserving: AbstractContextManager[object] | None = None,
 ) -> str:
     """Write a fine-tuning dataset from the collection and return its dataset name.
 
     Every 4th drawing per class is held out in the test split. The others are repeated until they
     are about a quarter of the training split.
 
+    Args:
+        reserving: Open while a name is chosen: it keeps other machines from choosing one.
+
     Raises:
         DataError: The collection is empty, or the dataset cannot be written.
     """
     info = prepared.info
+    pull_uploads(folders)  # drawings of other machines
     drawings = saved_drawings(info, folders, owner)
     if not len(drawings):
         raise DataError(
@@ -64,17 +72,19 @@ def make_fine_tune_dataset(
             "a picture, choose its class, and save it."
         )
     try:
-        pull_uploads(folders)  # drawings and names of other machines
-        name = _reserve_name(info, folders)
-        root = dataset_folder(name, folders)
+        with reserving or nullcontext():
+            pull_uploads(folders)  # names of other machines
+            name = _reserve_name(info, folders)
+            root = dataset_folder(name, folders)
+            push_upload(options_file(root), folders)
         try:
             with replacing(root) as unfinished:
                 _write_rehearsal(unfinished, prepared, seed)
                 _write_drawings(unfinished, drawings, info)
         except BaseException:
             options_file(root).unlink(missing_ok=True)
+            remove_stored(name, folders)
             raise
-        push_upload(options_file(root), folders)
         push_upload(root, folders)
     except OSError as error:
         raise DataError(

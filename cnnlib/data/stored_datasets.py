@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from cnnlib.records.stored.files import Files
 
 INFO = "info.json"
+_UPLOADS_AT_ONCE = 8
 _YOUNG_SECONDS = 600.0  # a local file may be an upload that is not stored yet
 _KEEP_UP_SECONDS = 5.0
 
@@ -45,9 +47,16 @@ def push_upload(path: Path, folders: Folders) -> None:
     if not folders.files:
         return
     files = open_files(folders)
-    for each in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        if each.is_file():
-            files.put(each.relative_to(folders.runs).as_posix(), each)
+
+    def put(each: Path) -> None:
+        files.put(each.relative_to(folders.runs).as_posix(), each)
+
+    found = (
+        [each for each in sorted(path.rglob("*")) if each.is_file()] if path.is_dir() else [path]
+    )
+    with ThreadPoolExecutor(_UPLOADS_AT_ONCE) as threads:
+        for _ in threads.map(put, found):
+            pass
 
 
 def pull_uploads(folders: Folders, name: str = "") -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, closing, contextmanager
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 BUSY_SECONDS = 5.0  # time that a write waits for a lock
 WORKER_CONNECTIONS = 1  # of a worker to PostgreSQL, beside the session on which it listens
 CONNECTIONS = 5  # most of another process; a request beyond them waits for one
+MOST_EXCLUSIVE = 2  # blocks of `Database.exclusive` at once, so that connections are left
 
 
 class StoreUnreachable(StoreError):
@@ -57,6 +60,7 @@ class Database:
         self.is_sqlite = url.get_backend_name() == "sqlite"
         direct = _direct_url(folders)
         self._passwords = _passwords(url) + (_passwords(direct) if direct else [])
+        self._exclusive = threading.BoundedSemaphore(MOST_EXCLUSIVE)
         self._listener = Listener(direct, _link_options(direct) if direct else {})
         self.note = _note(self.is_sqlite, direct)
         self._address = url.database if self.is_sqlite else _without_password(url)
@@ -146,6 +150,22 @@ class Database:
         """
         if not self.is_sqlite:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_NUMBER)))
+
+    @contextmanager
+    def exclusive(self, what: str) -> Generator[None]:
+        """Run a block that no other process runs at the same time with the same ``what``.
+
+        It may take seconds, as an upload does, and keeps one connection. On SQLite this does
+        nothing: a single machine uses it, where files guard what needs it.
+        """
+        if self.is_sqlite:
+            yield
+            return
+        number = int.from_bytes(blake2b(what.encode(), digest_size=4).digest(), signed=True)
+        lock = sa.func.pg_advisory_xact_lock(_LOCK_NUMBER, number)
+        with self._exclusive, self.read() as connection:
+            connection.execute(sa.select(lock))
+            yield
 
     def close(self) -> None:
         """Close all connections; the next use opens new ones."""

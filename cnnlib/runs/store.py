@@ -18,6 +18,7 @@ from cnnlib.runs.access.store_access import StoreAccess
 from cnnlib.runs.database import CONNECTIONS, CommitUnknown
 from cnnlib.runs.jobs import Jobs, delete_jobs_of_run
 from cnnlib.runs.rate_limit import RateLimit
+from cnnlib.runs.saved_steps import step_of_file
 from cnnlib.runs.sketches import Sketches
 from cnnlib.runs.summaries import count_rename
 from cnnlib.runs.tables import epochs, interventions, runs, weights, workers
@@ -271,8 +272,12 @@ class RunStore(StoreAccess):
             FileMissing: It was deleted meanwhile.
             FilesUnreachable: The files of the store cannot be reached.
         """
-        is_rewritten = saved.what == "latest"
-        return self.files.fetch(run_key(run_id, saved.file), refresh=is_rewritten)
+        key = run_key(run_id, saved.file)
+        path = self.files.fetch(key)
+        is_rewritten = saved.what == "latest" and self.files.is_remote
+        if is_rewritten and step_of_file(path) < saved.step:  # object stores tell seconds alone
+            self.files.copy_to(key, path)
+        return path
 
     def file(self, run_id: str, name: str) -> Path:
         """Return another local file of a run; see `weights_file`."""

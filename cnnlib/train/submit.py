@@ -71,6 +71,7 @@ def submit_fine_tuning(
     Raises:
         CnnlibError: No drawing is saved, or the run is refused; then the dataset is removed.
     """
-    dataset = make_fine_tune_dataset(original, store.folders, owner=store.owner)
+    alone = store.database.exclusive("names of fine-tuning datasets")
+    dataset = make_fine_tune_dataset(original, store.folders, owner=store.owner, reserving=alone)
     with new_dataset(store, dataset, partial(remove_dataset, folders=store.folders)):
         return submit_runs(store, fine_tune_request(run, step, dataset, recipe), now=now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ from cnnlib.records.stored.files import StoredFile, file_missing, is_listed, rem
 
 CONNECT_SECONDS = 5.0
 REQUEST_SECONDS = 10.0  # without a byte; a request is tried three times
+_SECOND_NS = 1_000_000_000
 _OPTIONS = ("endpoint_override", "region", "scheme")
 _FORM = "Write it as s3://bucket/prefix?endpoint_override=host:port, or unset it."
 
@@ -72,7 +74,7 @@ class ObjectFiles:
         return path
 
     def copy_to(self, key: str, path: Path) -> None:
-        """Download a file; its time is that of the object."""
+        """Download a file; its time is that of the object, with a fraction of its own on S3."""
         with _reachable(self):
             info = self._info(key)
             if info.type != fs.FileType.File:
@@ -82,7 +84,10 @@ class ObjectFiles:
             with replacing(path) as target:
                 with self._system.open_input_stream(info.path) as source, target.open("wb") as file:
                     shutil.copyfileobj(source, file, 1 << 20)
-                os.utime(target, ns=(info.mtime_ns or 0, info.mtime_ns or 0))
+                written = info.mtime_ns or 0
+                if not self._is_folder:  # two contents of one second get different times
+                    written = written // _SECOND_NS * _SECOND_NS + time.time_ns() % _SECOND_NS
+                os.utime(target, ns=(written, written))
 
     def names(self, prefix: str = "") -> list[StoredFile]:
         """List the files below a prefix."""
@@ -131,8 +136,9 @@ class ObjectFiles:
         return info
 
     def _is_newer(self, key: str, path: Path) -> bool:
+        unit = 1 if self._is_folder else _SECOND_NS
         with _reachable(self):
-            return bool((self._info(key).mtime_ns or 0) != path.stat().st_mtime_ns)
+            return bool((self._info(key).mtime_ns or 0) // unit != path.stat().st_mtime_ns // unit)
 
     def _check_root(self) -> None:
         """Check that the bucket or folder exists.

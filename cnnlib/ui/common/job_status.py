@@ -11,7 +11,7 @@ from cnnlib.records.job import Job
 from cnnlib.ui.common.format import duration, escape_markdown
 from cnnlib.ui.common.messages import fragment, show_error
 from cnnlib.ui.common.permissions import attempt, stop_button
-from cnnlib.ui.common.shared import run_store
+from cnnlib.ui.common.shared import fetch_prepared, run_store
 
 _POLL_SECONDS = 0.5
 
@@ -75,6 +75,7 @@ def _draw_progress(job_id: str, key: str, prefix: str) -> None:
     """Draw the progress bar and the Stop button; rerun the page if the job has ended."""
     job = run_store().jobs.find(job_id)
     if not job.is_live:
+        fetch_prepared(job)
         st.rerun()
     text = run_store().jobs.wait_reason(job) if job.state == "queued" else job.text or "Starting"
     left = "" if job.eta_seconds is None else f", about {duration(job.eta_seconds)} left"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from cnnlib.data.catalogue import dataset_info
 from cnnlib.data.prepared import Prepared, load_prepared
+from cnnlib.data.stored_datasets import pull_prepared
+from cnnlib.errors import CnnlibError
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.folders import Folders
 from cnnlib.records.settings import Settings
@@ -20,6 +23,7 @@ from cnnlib.ui.common.identity import owner
 from cnnlib.ui.common.open_pages import open_pages
 
 if TYPE_CHECKING:
+    from cnnlib.records.job import Job
     from cnnlib.runs.places.place import Place
 
 
@@ -61,6 +65,13 @@ def prepared(name: str, fingerprint: str) -> Prepared:
         fingerprint: Hash of its content, so that a changed dataset is opened again.
     """
     return _prepared(name, fingerprint, folders())
+
+
+def fetch_prepared(job: Job) -> None:
+    """Fetch the dataset that a job has prepared, perhaps on another machine, to show it at once."""
+    if job.kind == "prepare" and job.state == "done":
+        with suppress(CnnlibError):  # it is tried again every few seconds
+            pull_prepared(str(job.args["name"]), folders())
 
 
 @st.cache_resource(show_spinner=False)

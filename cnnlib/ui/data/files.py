@@ -138,7 +138,9 @@ def _add(file: Any, name: str, options: FolderOptions) -> None:
     store = run_store()
     try:
         check_upload(store, file.size)
-        info = add_folder_zip(file, name or file.name.removesuffix(".zip"), folders(), options)
+        name = name or file.name.removesuffix(".zip")
+        with store.database.exclusive(f"upload {name.strip().casefold()}"):
+            info = add_folder_zip(file, name, folders(), options)
         with new_dataset(store, info.name, partial(remove_dataset, folders=folders())):
             if not info.question:
                 store.jobs.submit("prepare", {"name": info.name})

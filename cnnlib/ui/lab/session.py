@@ -23,7 +23,7 @@ from cnnlib.runs.sketches import Sketch
 from cnnlib.train.submit import submit_runs
 from cnnlib.ui.common.field_labels import LAB_LABELS, with_label
 from cnnlib.ui.common.identity import browser_key
-from cnnlib.ui.common.shared import folders, run_store, settings
+from cnnlib.ui.common.shared import fetch_prepared, folders, run_store, settings
 from cnnlib.ui.common.urls import at_root, keep_design
 from cnnlib.ui.lab.rivals import start_comparison
 from cnnlib.ui.lab.state import LabState, changed_recipe, epochs_begun
@@ -117,15 +117,17 @@ def act(action: Mapping[str, Any]) -> None:
 
 def choose_awaited(state: LabState) -> LabState:
     """Choose the dataset that was awaited, if it is prepared now; tell if that failed."""
+    job = run_store().jobs.latest("prepare", {"name": state.awaited})
+    if job is not None:
+        fetch_prepared(job)
     info = dataset_info(state.awaited, folders())
     if info.state == "prepared" and state.awaited_params:
         state = LabState.from_address(dict(state.awaited_params), info)
     elif info.state == "prepared":
         state = _with_dataset(state, info)
+    elif job is not None and job.is_live:
+        return state
     else:
-        job = run_store().jobs.latest("prepare", {"name": state.awaited})
-        if job is not None and job.is_live:
-            return state
         reason = job.reason if job is not None else ""
         state = replace(state, awaited="", message=reason or f"{info.title} is not prepared.")
     st.session_state[_STATE] = state

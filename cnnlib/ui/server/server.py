@@ -64,8 +64,8 @@ async def _warm_up() -> None:
     """Import what pages need; after the first page, start workers and import the rest."""
     await asyncio.to_thread(import_pages)
     await asyncio.to_thread(_open_store)
-    await _wait_for_first_page()
     await asyncio.to_thread(_keep_datasets)
+    await _wait_for_first_page()
     await asyncio.to_thread(lambda: _place().start())
     await asyncio.to_thread(_import_heavy)
     await asyncio.to_thread(_read_catalogue)
