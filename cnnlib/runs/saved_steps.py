@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -12,21 +11,9 @@ from cnnlib.records.run import Origin, Run, RunRequest
 from cnnlib.vocabulary.training import OPTIMIZERS
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cnnlib.records.events import WeightsSaved
     from cnnlib.records.recipe import Recipe
     from cnnlib.runs.store import RunStore
-
-
-def step_of_file(path: Path) -> int:
-    """Return the step in the header of a weights file (safetensors); 0 where it has none."""
-    try:
-        with path.open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        return int(json.loads(header["__metadata__"]["cnnlib"])["step"])
-    except (OSError, ValueError, KeyError, TypeError, MemoryError, OverflowError):
-        return 0
 
 
 def changed_settings(store: RunStore, run_id: str, step: int | None = None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -18,7 +19,6 @@ from cnnlib.runs.access.store_access import StoreAccess
 from cnnlib.runs.database import CONNECTIONS, CommitUnknown
 from cnnlib.runs.jobs import Jobs, delete_jobs_of_run
 from cnnlib.runs.rate_limit import RateLimit
-from cnnlib.runs.saved_steps import step_of_file
 from cnnlib.runs.sketches import Sketches
 from cnnlib.runs.summaries import count_rename
 from cnnlib.runs.tables import epochs, interventions, runs, weights, workers
@@ -275,7 +275,7 @@ class RunStore(StoreAccess):
         key = run_key(run_id, saved.file)
         path = self.files.fetch(key)
         is_rewritten = saved.what == "latest" and self.files.is_remote
-        if is_rewritten and step_of_file(path) < saved.step:  # object stores tell seconds alone
+        if is_rewritten and _step_of_file(path) < saved.step:  # object stores tell seconds alone
             self.files.copy_to(key, path)
         return path
 
@@ -404,3 +404,13 @@ class RunStore(StoreAccess):
 
 
 _QUEUED = sa.select(runs.c.number).where(runs.c.state == "queued").limit(1)
+
+
+def _step_of_file(path: Path) -> int:
+    """Return the step in the header of a weights file (safetensors); 0 where it has none."""
+    try:
+        with path.open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        return int(json.loads(header["__metadata__"]["cnnlib"])["step"])
+    except (OSError, ValueError, KeyError, TypeError, MemoryError, OverflowError):
+        return 0
