@@ -100,6 +100,7 @@ class Client:
 
     def __init__(self, url: str) -> None:
         self._session = Session(url)
+        self._actions = 0
         self._data: dict[str, Any] = {}
         self._plan: dict[str, Any] = {}
         self._facts: dict[str, Any] = {}
@@ -129,16 +130,20 @@ class Client:
 
     async def act(self, **action: Any) -> None:
         """Send an action to the page."""
-        await self._session.trigger("lab", "action", action)
+        self._actions += 1
+        actions = [action | {"number": self._actions}]
+        await self._session.trigger("lab", "action", {"actions": actions})
         self._update()
 
-    async def drag_now_and_then(self, end: float, seed: int) -> None:
+    async def drag_now_and_then(
+        self, end: float, seed: int, pause: tuple[float, float] = PAUSE_SECONDS
+    ) -> None:
         """Drag the slider of the channels, and release it, until the end."""
         generator = random.Random(seed)
-        await asyncio.sleep(generator.uniform(0, PAUSE_SECONDS[1]))
+        await asyncio.sleep(generator.uniform(0, pause[1]))
         while time.monotonic() < end:
             await self._drag(generator.randint(4, 40))
-            await asyncio.sleep(generator.uniform(*PAUSE_SECONDS))
+            await asyncio.sleep(generator.uniform(*pause))
 
     async def _drag(self, channels: int) -> None:
         """Ask for plans one after the other, and for maps at most ten times a second."""
@@ -395,10 +400,10 @@ async def _measure(served: Served, seconds: float) -> list[tuple[str, str]]:
     return [
         ("what", "measured"),
         ("---", "---"),
-        ("slider to number in the browser, no other Lab, ms", _spread(alone)),
-        (f"slider to number, beside {CLIENTS} Labs, three of them training, ms", _spread(beside)),
+        ("slider to number in the browser, no other Lab, ms", spread(alone)),
+        (f"slider to number, beside {CLIENTS} Labs, three of them training, ms", spread(beside)),
         (f"  goal: 95th percentile below {GOAL_MS} ms", _verdict(beside)),
-        ("plan asked for to plan received by the clients, ms", _spread(plans)),
+        ("plan asked for to plan received by the clients, ms", spread(plans)),
         ("requests of the clients a second", f"{asked / seconds:.0f}"),
         ("statuses besides 200 and 204", str(refused or "none")),
         ("cores in use, thirty Labs open and untouched", _cores(idle)),
@@ -414,17 +419,17 @@ async def _measure(served: Served, seconds: float) -> list[tuple[str, str]]:
     ]
 
 
-def _spread(values: Sequence[float]) -> str:
+def spread(values: Sequence[float]) -> str:
     """Median, 95th percentile and worst."""
-    p95 = _p95(values)
-    return f"{median(values):.0f}, p95 {p95:.0f}, worst {max(values):.0f} ({len(values)} times)"
+    high = p95(values)
+    return f"{median(values):.0f}, p95 {high:.0f}, worst {max(values):.0f} ({len(values)} times)"
 
 
 def _verdict(values: Sequence[float]) -> str:
-    return "reached" if _p95(values) < GOAL_MS else "MISSED"
+    return "reached" if p95(values) < GOAL_MS else "MISSED"
 
 
-def _p95(values: Sequence[float]) -> float:
+def p95(values: Sequence[float]) -> float:
     return quantiles(values, n=20, method="inclusive")[-1]
 
 

@@ -12,7 +12,14 @@ from typing import Any
 from cnnlib.cli.output import print_json, print_table
 from cnnlib.cli.parser import add_command, whole_number_from
 from cnnlib.records.folders import Folders, app_folder
-from cnnlib.records.settings import FILE, ClassMode, MachineLimits, PersonLimits, Settings
+from cnnlib.records.settings import (
+    FILE,
+    ClassMode,
+    ClusterNeeds,
+    MachineLimits,
+    PersonLimits,
+    Settings,
+)
 
 
 def add_commands(commands: Any) -> None:
@@ -85,4 +92,5 @@ _MEANINGS = {
     "class": _meanings(ClassMode),
     "person": _meanings(PersonLimits),
     "machine": _meanings(MachineLimits),
+    "cluster": _meanings(ClusterNeeds),
 }

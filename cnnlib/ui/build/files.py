@@ -70,7 +70,7 @@ def design_json(spec: CNNSpec) -> str:
 
 
 def design_from_json(content: bytes) -> CNNSpec:
-    """Parse the text of `design_json`, or of a saved design, which was a file before version 8.
+    """Parse the text of `design_json`, or of a file that an earlier version saved.
 
     Raises:
         SpecError: The content is not JSON, or not a design.
