@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -114,6 +115,18 @@ class RayCluster:
         return node
 
 
+def _claim_ports() -> socket.socket:
+    """Bind the first port of a range that no other cluster of the tests uses."""
+    for first in range(20_000, 32_000, 10 * _PORTS):
+        claimed = socket.socket()
+        try:
+            claimed.bind(("127.0.0.1", first))
+            return claimed
+        except OSError:
+            claimed.close()
+    raise AssertionError("All ranges of ports are in use")
+
+
 def _kill(top: subprocess.Popen) -> None:
     """Kill a process and all that it has started, so that none sees another one's end."""
     own = []
@@ -137,6 +150,9 @@ def running_ray(*, tokens: bool = True) -> Generator[RayCluster]:
     """
     folder = Path(tempfile.mkdtemp(prefix="cnnlab-ray-"))  # short: a socket's path has 107 bytes
     port = unused_port()
+    claimed = _claim_ports()
+    own_ports = [f"--min-worker-port={claimed.getsockname()[1] + 1}"]
+    own_ports += [f"--max-worker-port={claimed.getsockname()[1] + _PORTS - 1}"]
     token = folder / "token"
     token.write_text(secrets.token_hex(32))
     plain = {name: text for name, text in os.environ.items() if not name.startswith("RAY_")}
@@ -149,13 +165,12 @@ def running_ray(*, tokens: bool = True) -> Generator[RayCluster]:
     command = [*_RAY, "start", "--head", "--block", f"--port={port}", "--num-cpus=0"]
     command += ["--include-dashboard=false", "--disable-usage-stats", f"--temp-dir={folder}/ray"]
     head = subprocess.Popen(
-        [*command, f"--object-store-memory={_MEMORY}"],
+        [*command, *own_ports, f"--object-store-memory={_MEMORY}"],
         env=environment,
         start_new_session=True,
         **_QUIET,
     )
-    first_port = 10_000 + 10 * _PORTS * secrets.randbelow(10)  # other clusters may be left over
-    cluster = RayCluster(folder, port, first_port, environment)
+    cluster = RayCluster(folder, port, claimed.getsockname()[1] + 1, environment)
     try:
         _wait_until_it_listens(head, port)
         yield cluster
@@ -164,12 +179,11 @@ def running_ray(*, tokens: bool = True) -> Generator[RayCluster]:
             if node.is_running:
                 node.kill()
         _kill(head)
+        claimed.close()
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _wait_until_it_listens(head: subprocess.Popen, port: int) -> None:
-    import socket
-
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:

@@ -1,8 +1,6 @@
 """A test that a run on a Ray cluster leaves no password, key or token where others can read it."""
 
 import secrets
-import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -21,6 +19,8 @@ from cnnlib.runs import RunStore
 
 pytest.importorskip("ray", reason="needs Ray: pip install 'ray==2.60.0'")
 
+pytestmark = pytest.mark.ray
+
 LONGEST_SECONDS = 120.0
 
 
@@ -29,13 +29,11 @@ def cluster(monkeypatch):
     """The head of a Ray cluster that asks for a token."""
     from ray_nodes import running_ray
 
-    folder = Path(tempfile.mkdtemp(prefix="ray-"))  # short: a socket's path has 107 bytes
-    with running_ray(folder) as cluster:
+    with running_ray() as cluster:
         for name, value in cluster.environment.items():
             if name.startswith("RAY_"):
                 monkeypatch.setenv(name, value)
         yield cluster
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def wait(is_met: Callable[[], bool]) -> None:
