@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.output import print_note, print_result, print_rows
@@ -14,8 +15,11 @@ from cnnlib.units import plural
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Generator
 
+    from cnnlib.runs import RunStore
     from cnnlib.runs.places.place import Node, Report
+    from cnnlib.runs.places.ray_cluster import RayCluster
 
 _PATIENCE_SECONDS = 60.0  # for the checkpoints of the runs
 _POLL_SECONDS = 0.5
@@ -42,16 +46,24 @@ def add_commands(commands: Any) -> None:
 def show(args: argparse.Namespace) -> None:
     """Print the machines of the cluster."""
     from cnnlib.cli.store import open_store
-    from cnnlib.runs.places.reconciler import open_cluster
 
-    with closing(open_store()) as store:
-        report = open_cluster(store).report()
+    with closing(open_store()) as store, _connected(store) as cluster:
+        report = cluster.report()
     rows = [_row(node) for node in report.nodes]
     headings = ("host", "address", "state", "cores", "GPUs", "memory MB", "runs at once")
     print_rows(report, headings, rows, as_json=args.json)
     if not args.json:
         print(f"{plural(report.workers, 'worker')}, room for {plural(report.room, 'run')}")
         print_trouble(report)
+
+
+@contextmanager
+def _connected(store: RunStore) -> Generator[RayCluster]:
+    """Connect to the cluster; what Ray prints meanwhile goes to standard error."""
+    from cnnlib.runs.places.reconciler import open_cluster
+
+    with redirect_stdout(sys.stderr), closing(open_cluster(store)) as cluster:
+        yield cluster
 
 
 def _row(node: Node) -> tuple[Any, ...]:
@@ -91,11 +103,9 @@ def serve(args: argparse.Namespace) -> int:
 def end(args: argparse.Namespace) -> None:
     """Interrupt all runs on the cluster, then end its workers."""
     from cnnlib.cli.store import open_store
-    from cnnlib.runs.places.reconciler import open_cluster
     from cnnlib.runs.queue import BUSY_STATES
 
-    with closing(open_store()) as store:
-        cluster = open_cluster(store)
+    with closing(open_store()) as store, _connected(store) as cluster:
         runs = store.runs(states=BUSY_STATES)
         for run in runs:
             store.submit_command(run.id, Command("interrupt"))

@@ -79,6 +79,10 @@ class RayCluster:
             _end(name)
         return len(names)
 
+    def close(self) -> None:
+        """End the connection; the workers stay."""
+        ray.shutdown()
+
     def _names(self) -> set[str]:
         """Return the names of the workers of this store."""
         start = self._name(None)
