@@ -126,9 +126,9 @@ def test_cost_prints_every_total_of_the_library(run_cli):
 
 
 def test_cost_explains_a_receptive_field_that_is_larger_than_the_picture(run_cli):
-    assert "image without edges" in run_cli("cost", "--preset", "resnet20")[1]
+    assert "picture without edges" in run_cli("cost", "--preset", "resnet20")[1]
     out = run_cli("cost", "--spec", "1~ch.4~head.gap~in.1x40x40~pool.max~every.0~p.0")[1]
-    assert "image without edges" not in out
+    assert "picture without edges" not in out
 
 
 @pytest.mark.parametrize(
