@@ -23,7 +23,7 @@ from cnnlib.records.run import RESUMABLE_STATES, Run, RunRequest
 from cnnlib.runs.capacity import Capacity, usable_cores
 from cnnlib.runs.database import clock
 from cnnlib.runs.rows import find_run, parse_request, unknown_run
-from cnnlib.runs.tables import commands, runs, sketches, turns, workers
+from cnnlib.runs.tables import commands, runs, sketches, studies, turns, workers
 from cnnlib.runs.workers.notifications import RUNS, notify
 from cnnlib.units import plural
 
@@ -137,6 +137,7 @@ def resume(connection: sa.Connection, run_id: str) -> None:
             f"{', '.join(RESUMABLE_STATES[:-1])} or {RESUMABLE_STATES[-1]} can be resumed. To "
             "train a finished run further, fork it."
         )
+    connection.execute(sa.delete(commands).where(commands.c.run_id == run_id))
     _begin_again(connection, run_id, rank=_last_rank(connection))
 
 
@@ -147,10 +148,23 @@ def lost_runs(most_attempts: int) -> sa.Select[Any]:
 
 
 def resume_lost(connection: sa.Connection, most_attempts: int) -> None:
-    """Put the runs of `lost_runs` back into the queue, at the place that they had."""
-    lost = lost_runs(most_attempts).with_for_update()
-    for run_id in connection.scalars(lost).all():
+    """Put the runs of `lost_runs` back into the queue, at the place that they had.
+
+    The commands that wait for them stay: a run that a person has stopped stops. A study that took
+    such a run for broken off goes on with it.
+    """
+    groups = sa.select(runs.c.group_name).where(runs.c.id.in_(lost_runs(most_attempts)))
+    of_lost = sa.select(studies.c.id).where(studies.c.id.in_(groups)).order_by(studies.c.id)
+    connection.execute(of_lost.with_for_update()).all()  # before the runs, as who advances them
+    for run_id in connection.scalars(lost_runs(most_attempts).with_for_update()).all():
         _begin_again(connection, run_id)
+        ends = sa.exists().where(commands.c.run_id == run_id, commands.c.kind.in_(_ENDING))
+        of_run = sa.select(runs.c.group_name).where(runs.c.id == run_id).scalar_subquery()
+        broken_off = sa.and_(studies.c.id == of_run, studies.c.state == "incomplete", ~ends)
+        connection.execute(sa.update(studies).where(broken_off).values(state="live"))
+
+
+_ENDING = ("stop", "interrupt")
 
 
 def _begin_again(connection: sa.Connection, run_id: str, **more: Any) -> None:
@@ -164,7 +178,6 @@ def _begin_again(connection: sa.Connection, run_id: str, **more: Any) -> None:
         "ended": None,
     }
     connection.execute(sa.update(runs).where(runs.c.id == run_id).values(**values, **more))
-    connection.execute(sa.delete(commands).where(commands.c.run_id == run_id))
     notify(connection, RUNS)
 
 

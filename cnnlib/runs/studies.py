@@ -253,7 +253,7 @@ def advance(store: RunStore, study_id: str, next_step: Callable[[Study], StudySt
         if not study.is_live or _is_nothing(study, step):
             return
         with store.database.write() as connection:
-            if _is_as_read(connection, study):
+            if _is_as_read(connection, study, step):
                 _apply(connection, study, step)
                 return
 
@@ -264,11 +264,20 @@ def _is_nothing(study: Study, step: StudyStep) -> bool:
     return not step.submit and not step.stop and is_kept and step.state == study.state
 
 
-def _is_as_read(connection: sa.Connection, study: Study) -> bool:
-    """Lock the row of a study and return whether it still is as it was read."""
+def _is_as_read(connection: sa.Connection, study: Study, step: StudyStep) -> bool:
+    """Lock the row of a study and return whether it still is as it was read.
+
+    Before its end, none of its runs may have gone on meanwhile, as a lost one does by itself.
+    """
     query = sa.select(studies.c.state, studies.c.progress).where(studies.c.id == study.id)
     row = connection.execute(query.with_for_update()).first()
-    return row is not None and (row.state, row.progress) == (study.state, study.progress)
+    if row is None or (row.state, row.progress) != (study.state, study.progress):
+        return False
+    if step.state == LIVE:
+        return True
+    is_live = sa.and_(runs.c.group_name == study.id, runs.c.state.in_(LIVE_STATES))
+    live = set(connection.scalars(sa.select(runs.c.id).where(is_live)))
+    return live <= {study.runs[place].id for place in study.live_places}
 
 
 def _within_limits(store: RunStore, study: Study, step: StudyStep) -> StudyStep:

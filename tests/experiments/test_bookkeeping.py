@@ -18,7 +18,7 @@ from cnnlib.experiments.search import hyperband, start_search
 from cnnlib.experiments.study import advance_after_end, advance_after_epoch, advance_studies
 from cnnlib.records.run import Run
 from cnnlib.runs import RunStore, studies, tables
-from cnnlib.runs.studies import StudyStep
+from cnnlib.runs.studies import Study, StudyStep
 
 READY = a_request(mode="t1-nchw-fp32")  # its mode is settled, so that all runs are queued at once
 
@@ -202,6 +202,57 @@ def test_a_study_whose_last_run_was_lost_is_advanced_by_the_end_of_another_run(s
     finish(store, other)
     advance_after_end(store, store.run(other))
     assert experiment_state(store, study_id).state == "incomplete"
+
+
+def lose_all(store: RunStore, study_id: str) -> None:
+    """Let the workers of all runs of a study have died, and the study be advanced first."""
+    for run in store.runs(group=study_id):
+        with store.database.write() as connection:
+            lost = sa.update(tables.runs).where(tables.runs.c.id == run.id)
+            connection.execute(lost.values(state="lost"))
+    advance_studies(store)
+    assert experiment_state(store, study_id).state == "incomplete"
+
+
+def test_a_study_goes_on_with_its_lost_runs(store):
+    study_id = start_grid(store, READY, {"lr": [0.1, 0.2]})
+    lose_all(store, study_id)
+    store.resume_lost(most_attempts=5)
+    for run in store.runs(group=study_id):
+        finish(store, run.id)
+    advance_studies(store)
+    assert experiment_state(store, study_id).state == "done"
+
+
+def test_a_study_whose_lost_runs_go_on_while_it_is_advanced_goes_on(store):
+    study_id = start_grid(store, READY, {"lr": [0.1, 0.2]})
+    lose_all(store, study_id)
+    store.resume_lost(most_attempts=5)
+    for run in store.runs(group=study_id):
+        with store.database.write() as connection:
+            lost = sa.update(tables.runs).where(tables.runs.c.id == run.id)
+            connection.execute(lost.values(state="lost"))
+    decided = []
+
+    def next_step(study: Study) -> StudyStep:
+        store.resume_lost(most_attempts=5)
+        decided.append(len(study.live_places))
+        return StudyStep() if study.live_places else StudyStep(state="incomplete")
+
+    studies.advance(store, study_id, next_step)
+    assert decided == [0, 2]
+    assert studies.find(store, study_id).state == "live"
+
+
+def test_a_study_that_a_person_interrupted_does_not_go_on_with_its_lost_runs(store):
+    study_id = start_grid(store, READY, {"lr": [0.1, 0.2]})
+    worker_id = store.workers.register()
+    for run in store.runs(group=study_id):
+        store.claim(worker_id, run.id)
+    studies.interrupt(store, study_id)
+    lose_all(store, study_id)
+    store.resume_lost(most_attempts=5)
+    assert studies.find(store, study_id).state == "incomplete"
 
 
 # -- pruning ---------------------------------------------------------------------------------------

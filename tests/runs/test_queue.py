@@ -204,6 +204,31 @@ def test_commands_of_an_earlier_attempt_do_not_reach_the_next_one(store):
     assert not has_commands(store, run_id)
 
 
+@pytest.mark.parametrize("kind", ["stop", "interrupt"])
+def test_a_run_that_a_person_ended_does_not_go_on_by_itself(store, kind):
+    run_id, _ = a_running_run(store)
+    store.submit_command(run_id, Command(kind))
+    with store.database.write() as connection:  # the worker died before it took the command
+        connection.exec_driver_sql(f"UPDATE runs SET state = 'lost' WHERE id = '{run_id}'")
+    store.resume_lost(most_attempts=5)
+    worker_id = store.workers.register()
+    assert store.claim(worker_id, run_id).attempt == 2
+    assert [each.kind for each in store.record_events(run_id, worker_id, [])] == [kind]
+
+
+def test_a_lost_run_goes_on_until_it_has_begun_often(store):
+    run_id, _ = a_running_run(store)
+    for attempt in (2, 3):
+        with store.database.write() as connection:
+            connection.exec_driver_sql(f"UPDATE runs SET state = 'lost' WHERE id = '{run_id}'")
+        store.resume_lost(most_attempts=3)
+        assert (store.run(run_id).state, store.run(run_id).attempt) == ("queued", attempt)
+    with store.database.write() as connection:
+        connection.exec_driver_sql(f"UPDATE runs SET state = 'lost' WHERE id = '{run_id}'")
+    store.resume_lost(most_attempts=3)
+    assert store.run(run_id).state == "lost"
+
+
 def test_a_finished_run_is_not_resumed(store):
     run_id, worker_id = a_running_run(store)
     store.record_events(run_id, worker_id, [the_end()])
